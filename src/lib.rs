@@ -85,3 +85,4 @@
 //!   its worst case in bytes.
 //! * An error says who is to blame; policy is decided in one `match`.
 
+pub mod wire;
