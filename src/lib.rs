@@ -85,4 +85,5 @@
 //!   its worst case in bytes.
 //! * An error says who is to blame; policy is decided in one `match`.
 
+pub mod proto;
 pub mod wire;

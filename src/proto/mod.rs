@@ -1,0 +1,9 @@
+//! Machines: bytes, commands and time in; bytes, events and deadlines out.
+//!
+//! Owns the state of every protocol. Does not make system calls, read a clock or draw random numbers. Always true: one
+//! grammar for all: `feed` and `on_…` (world to machine), verbs (owner to machine), `poll` (machine to owner),
+//! `deadline` and `expire`. Worst case: stated by each module.
+
+pub mod backoff;
+pub mod quiet;
+pub mod time;
