@@ -6,6 +6,7 @@
 //! just try. Worst case: 100 bytes a socket, plus what the kernel holds.
 
 pub mod opts;
+pub mod sim;
 
 use crate::proto::time::{Duration, Instant};
 use std::io::{self, IoSlice};
