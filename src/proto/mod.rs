@@ -5,5 +5,8 @@
 //! `deadline` and `expire`. Worst case: stated by each module.
 
 pub mod backoff;
+pub mod queue;
 pub mod quiet;
+pub mod race;
+pub mod relay;
 pub mod time;
