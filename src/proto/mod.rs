@@ -5,8 +5,11 @@
 //! `deadline` and `expire`. Worst case: stated by each module.
 
 pub mod backoff;
+pub mod codec;
+pub mod crypto;
 pub mod queue;
 pub mod quiet;
 pub mod race;
 pub mod relay;
+pub mod snappy;
 pub mod time;
