@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod codec;
 pub mod crypto;
+pub mod mux;
 pub mod queue;
 pub mod quiet;
 pub mod race;
