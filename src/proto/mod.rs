@@ -14,3 +14,8 @@ pub mod race;
 pub mod relay;
 pub mod snappy;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_off.rs"]
+pub mod tls;
