@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod codec;
+pub mod control;
 pub mod crypto;
 pub mod mux;
 pub mod queue;
