@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod codec;
 pub mod control;
 pub mod crypto;
+pub mod health;
 pub mod mux;
 pub mod queue;
 pub mod quiet;
