@@ -15,6 +15,7 @@ pub mod quiet;
 pub mod race;
 pub mod relay;
 pub mod snappy;
+pub mod takeover;
 pub mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
