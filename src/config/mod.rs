@@ -1,0 +1,147 @@
+//! The user's file: as written, then resolved.
+//!
+//! Owns the keys of `frpc.toml` (frp 0.70.1), their defaults and checks. Does not act on any of them. Always true: a
+//! [`Config`] is complete and consistent: nothing in it has still to be defaulted; only [`load()`] and [`parse`] make one.
+//! Worst case: a file of [`MAX_FILE`] and a small multiple of it while it is read.
+//!
+//! The way of a file: [`load()`] reads the bytes, `tree` turns the text into tables with line numbers, `scope` takes keys
+//! out of a table with their types and complains about the rest, `client` and `proxy` know the keys. A further format
+//! (YAML, JSON, INI) is one more function that makes a tree; a further kind of proxy is one more row in `proxy`.
+
+mod client;
+mod file;
+mod finding;
+mod load;
+mod proxy;
+mod redial;
+mod scope;
+mod tree;
+
+pub use file::MAX_FILE;
+pub use finding::{Finding, Severity};
+pub use load::{Loaded, load, parse};
+pub use redial::{Extension, Family, Server, Way};
+
+use crate::proto::time::Duration;
+use crate::wire::msg::{Map, NewProxy};
+use std::net::{IpAddr, SocketAddr};
+
+/// Everything a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `serverAddr`: host name or address, without brackets.
+    pub server_host: String,
+    /// `serverPort`.
+    pub server_port: u16,
+    /// `user`; empty if unset.
+    pub user: String,
+    /// `clientID`; empty if unset.
+    pub client_id: String,
+    /// `metadatas`.
+    pub metas: Map,
+    /// `loginFailExit`: end the program if the first login fails.
+    pub login_fail_exit: bool,
+    /// `dnsServer`, in place of the system's.
+    pub dns_server: Option<SocketAddr>,
+    /// `auth`.
+    pub auth: Auth,
+    /// `log`.
+    pub log: Log,
+    /// `transport`.
+    pub transport: Transport,
+    /// `redial`.
+    pub extension: Extension,
+    /// The proxies that are enabled and started, in the order of the file.
+    pub proxies: Vec<Proxy>,
+}
+
+/// `auth`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// `auth.token`, or what its source gave; may be empty.
+    pub token: String,
+    /// Scope `HeartBeats`: sign heartbeats.
+    pub sign_pings: bool,
+    /// Scope `NewWorkConns`: sign work connections.
+    pub sign_work_conns: bool,
+}
+
+impl core::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Auth { .. }")
+    }
+}
+
+/// `log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// `log.to`: a file, or `None` for standard output.
+    pub file: Option<String>,
+    /// `log.level`.
+    pub level: log::LevelFilter,
+    /// `log.maxDays`: days to keep rotated files; `None` keeps all.
+    pub max_days: Option<u32>,
+    /// Not `log.disablePrintColor`: colours on a terminal.
+    pub color: bool,
+}
+
+/// `transport`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// `dialServerTimeout`: for look-up and TCP connection.
+    pub dial_timeout: Duration,
+    /// `dialServerKeepalive`: idle time before the first keepalive probe; `None`: no probes.
+    pub keepalive: Option<Duration>,
+    /// `connectServerLocalIP`.
+    pub local_ip: Option<IpAddr>,
+    /// `poolCount`; at least 1.
+    pub pool_count: u32,
+    /// `tcpMux`.
+    pub tcp_mux: bool,
+    /// `tcpMuxKeepaliveInterval`; at least 1 s.
+    pub mux_keepalive: Duration,
+    /// `heartbeatInterval`; `None`: no heartbeats.
+    pub heartbeat_interval: Option<Duration>,
+    /// `heartbeatTimeout`; `None`: answers are not awaited. Never without an interval.
+    pub heartbeat_timeout: Option<Duration>,
+    /// `tls`; `None`: plain.
+    pub tls: Option<Tls>,
+}
+
+/// `transport.tls`, its files already read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Not `disableCustomTLSFirstByte`: announce TLS by the byte 0x17.
+    pub first_byte: bool,
+    /// `serverName`; without it the server's host.
+    pub server_name: Option<String>,
+    /// Content of `trustedCaFile`; without it the server is not verified.
+    pub trusted_ca: Option<Vec<u8>>,
+    /// Content of `certFile`.
+    pub cert: Option<Vec<u8>>,
+    /// Content of `keyFile`.
+    pub key: Option<Vec<u8>>,
+}
+
+impl core::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Tls {{ server_name: {:?}, verified: {} }}", self.server_name, self.trusted_ca.is_some())
+    }
+}
+
+/// One proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// `name`, as in logs.
+    pub name: String,
+    /// What the server is told; its name has the user's prefix.
+    pub announce: NewProxy,
+    /// `localIP`: host name or address.
+    pub local_host: String,
+    /// `localPort`.
+    pub local_port: u16,
+}
+
+#[cfg(test)]
+#[cfg(feature = "tls")]
+mod tests;

@@ -1,0 +1,302 @@
+//! Reads one table of the tree, key by key.
+//!
+//! Owns the typing of values, the case-insensitive look-up of keys (frpc's rule), and the report of keys nobody asked
+//! for. Does not know which keys there are. Always true: every complaint carries line and full key path; a value of the
+//! wrong type counts as absent after it was reported, so that one pass finds everything. Worst case: the keys asked for.
+
+use super::finding::{Finding, Severity};
+use super::tree::{Entry, Node, Value};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+/// Collects findings about one file.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) file: String,
+    pub(super) findings: Vec<Finding>,
+    /// What is read now is not used: see [`Report::if_used`].
+    pub(super) unused: bool,
+}
+
+impl Report {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), findings: Vec::new(), unused: false }
+    }
+
+    pub(super) fn add(&mut self, severity: Severity, line: u32, key: &str, text: impl Into<String>) {
+        let (file, key, text) = (self.file.clone(), key.to_owned(), text.into());
+        self.findings.push(Finding { severity, file, line, key, text });
+    }
+
+    pub(super) fn error(&mut self, line: u32, key: &str, text: impl Into<String>) {
+        self.add(Severity::Error, line, key, text);
+    }
+
+    /// An error that is none in a part of the file that is not used: what we lack, not what is wrong.
+    pub(super) fn if_used(&mut self, line: u32, key: &str, text: impl Into<String>) {
+        if !self.unused {
+            self.error(line, key, text);
+        }
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+}
+
+/// A value with the place it came from, for checks that follow.
+#[derive(Clone, Debug)]
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) line: u32,
+    pub(super) key: String,
+}
+
+/// One table.
+pub(super) struct Scope<'r> {
+    entries: Vec<Entry>,
+    path: String,
+    line: u32,
+    asked: Vec<&'static str>,
+    report: &'r mut Report,
+}
+
+impl<'r> Scope<'r> {
+    pub(super) fn new(entries: Vec<Entry>, path: String, line: u32, report: &'r mut Report) -> Self {
+        Self { entries, path, line, asked: Vec::new(), report }
+    }
+
+    /// Where the table starts.
+    pub(super) fn line(&self) -> u32 {
+        self.line
+    }
+
+    pub(super) fn report(&mut self) -> &mut Report {
+        self.report
+    }
+
+    /// The full path of a key of this table.
+    pub(super) fn path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Takes a key out; of several spellings the last one, as frpc does.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Found<Value>> {
+        self.asked.push(key);
+        let mut found = None;
+        while let Some(at) = self.entries.iter().position(|e| e.key.eq_ignore_ascii_case(key)) {
+            found = Some(self.entries.remove(at));
+        }
+        let Entry { line, node, .. } = found?;
+        Some(Found { value: node.value, line, key: self.path(key) })
+    }
+
+    fn wrong(&mut self, found: &Found<Value>, wanted: &str) {
+        let text = format!("cannot unmarshal {} into {wanted}", found.value.kind());
+        self.report.error(found.line, &found.key, text);
+    }
+
+    /// A text; empty counts as absent.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Found<String>> {
+        let found = self.take(key)?;
+        match found.value {
+            Value::Text(value) => {
+                Some(Found { value, line: found.line, key: found.key }).filter(|f| !f.value.is_empty())
+            }
+            _ => {
+                self.wrong(&found, "a string: put it in quotes");
+                None
+            }
+        }
+    }
+
+    /// The text, or "".
+    pub(super) fn text_or_empty(&mut self, key: &'static str) -> String {
+        self.text(key).map(|f| f.value).unwrap_or_default()
+    }
+
+    /// A whole number; 0 counts as absent.
+    pub(super) fn int(&mut self, key: &'static str) -> Option<Found<i64>> {
+        let found = self.take(key)?;
+        #[expect(clippy::cast_possible_truncation, reason = "only whole numbers in range get here")]
+        let value = match found.value {
+            Value::Integer(n) => n,
+            Value::Float(n) if n.fract() == 0.0 && n.abs() < 9e15 => n as i64,
+            _ => {
+                self.wrong(&found, "a whole number: write it without quotes");
+                return None;
+            }
+        };
+        Some(Found { value, line: found.line, key: found.key }).filter(|f| f.value != 0)
+    }
+
+    /// A whole number within `range`, reported if it is not; 0 counts as absent.
+    pub(super) fn int_in(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+        let Found { value, line, key } = self.int(key)?;
+        if range.contains(&value) {
+            return Some(value);
+        }
+        let text = format!("{value} must be in the range {}..{}", range.start(), range.end());
+        self.report.error(line, &key, text);
+        None
+    }
+
+    /// A port; 0 where it is absent or wrong.
+    pub(super) fn port(&mut self, key: &'static str) -> u16 {
+        let Some(Found { value, line, key }) = self.int(key) else { return 0 };
+        u16::try_from(value).unwrap_or_else(|_| {
+            self.report.error(line, &key, format!("port number {value} must be in the range 0..65535"));
+            0
+        })
+    }
+
+    /// True, false, or absent.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let found = self.take(key)?;
+        match found.value {
+            Value::Flag(flag) => Some(flag),
+            _ => {
+                self.wrong(&found, "a bool: write true or false");
+                None
+            }
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Found<String>> {
+        let Some(found) = self.take(key) else { return Vec::new() };
+        let Value::List(list) = found.value else {
+            self.wrong(&found, "a list: write [\"…\"]");
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (i, Node { value, line }) in list.into_iter().enumerate() {
+            let item = Found { value, line, key: format!("{}[{i}]", found.key) };
+            match item.value {
+                Value::Text(value) => out.push(Found { value, line, key: item.key }),
+                _ => self.wrong(&item, "a string: put it in quotes"),
+            }
+        }
+        out
+    }
+
+    /// A table of texts under keys of the user's own; their case is kept.
+    pub(super) fn map(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(found) = self.take(key) else { return BTreeMap::new() };
+        let Value::Table(entries) = found.value else {
+            self.wrong(&found, "a table");
+            return BTreeMap::new();
+        };
+        let mut out = BTreeMap::new();
+        for Entry { key, line, node } in entries {
+            let item = Found { value: node.value, line, key: format!("{}.{key}", found.key) };
+            match item.value {
+                Value::Text(value) => drop(out.insert(key, value)),
+                _ => self.wrong(&item, "a string: put it in quotes"),
+            }
+        }
+        out
+    }
+
+    /// A table within this one; empty if it is absent.
+    pub(super) fn table(&mut self, key: &'static str) -> Scope<'_> {
+        let path = self.path(key);
+        match self.take(key) {
+            None => Scope::new(Vec::new(), path, self.line, self.report),
+            Some(Found { value: Value::Table(entries), line, .. }) => Scope::new(entries, path, line, self.report),
+            Some(found) => {
+                self.wrong(&found, "a table");
+                Scope::new(Vec::new(), path, found.line, self.report)
+            }
+        }
+    }
+
+    /// The line of a key that is there.
+    pub(super) fn line_of(&self, key: &str) -> Option<u32> {
+        self.entries.iter().find(|e| e.key.eq_ignore_ascii_case(key)).map(|e| e.line)
+    }
+
+    /// Tables in a list.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Vec<Entry>, u32)> {
+        let Some(found) = self.take(key) else { return Vec::new() };
+        let Value::List(list) = found.value else {
+            self.wrong(&found, "a list of tables: write [[…]]");
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (i, Node { value, line }) in list.into_iter().enumerate() {
+            match value {
+                Value::Table(entries) => out.push((entries, line)),
+                value => self.wrong(&Found { value, line, key: format!("{}[{i}]", found.key) }, "a table"),
+            }
+        }
+        out
+    }
+
+    /// Whether there is a table of this name, be it empty.
+    pub(super) fn has_table(&self, key: &str) -> bool {
+        let found = |e: &Entry| e.key.eq_ignore_ascii_case(key) && matches!(e.node.value, Value::Table(_));
+        self.entries.iter().any(found)
+    }
+
+    /// A key frpc knows and we do not act on. Its value is not looked at.
+    pub(super) fn later(&mut self, key: &'static str, severity: Severity, what: &str) {
+        self.later_if(key, |value| !value.is_unset(), severity, what);
+    }
+
+    /// As [`Scope::later`], for a table that means nothing without its key `switch`.
+    pub(super) fn later_by(&mut self, key: &'static str, switch: &str, severity: Severity, what: &str) {
+        self.later_if(key, |value| value.is_on(switch), severity, what);
+    }
+
+    fn later_if(&mut self, key: &'static str, is_on: impl Fn(&Value) -> bool, severity: Severity, what: &str) {
+        if let Some(found) = self.take(key).filter(|f| is_on(&f.value))
+            && !self.report.unused
+        {
+            self.report.add(severity, found.line, &found.key, what);
+        }
+    }
+
+    /// Drops a key that means nothing to us.
+    pub(super) fn ignore(&mut self, key: &'static str) {
+        let _ = self.take(key);
+    }
+
+    /// Reports what nobody asked for. `elsewhere` names keys that belong to the top of the file.
+    pub(super) fn finish(self, elsewhere: &[&str]) {
+        for Entry { key, line, .. } in &self.entries {
+            let mut text = format!("unknown field \"{key}\"");
+            let near =
+                self.asked.iter().filter(|known| near(key, known)).min_by_key(|known| known.len().abs_diff(key.len()));
+            if elsewhere.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                text += " here: it belongs above the first [[proxies]]";
+            } else if let Some(known) = near {
+                text += &format!("; did you mean \"{known}\"?");
+            } else {
+                text += "; remove it or correct its spelling";
+            }
+            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
+            self.report.error(*line, &path, text);
+        }
+    }
+}
+
+/// Whether two keys differ by a slip: at most two edits, or an underscore spelling.
+fn near(seen: &str, known: &str) -> bool {
+    let (a, b) = (seen.replace('_', "").to_lowercase(), known.to_lowercase());
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let best = (corner + usize::from(x != y)).min(left + 1).min(*cell + 1);
+            corner = core::mem::replace(cell, best);
+            left = best;
+        }
+    }
+    row.last().is_some_and(|distance| *distance <= 2 && *distance < b.len().max(3) / 2 + 1)
+}
