@@ -5,6 +5,7 @@
 //! direction, set by the poll and cleared only when a read or write would block; callers never touch interest, they
 //! just try. Worst case: 100 bytes a socket, plus what the kernel holds.
 
+pub mod dns;
 pub mod opts;
 pub mod sim;
 
