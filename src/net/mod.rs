@@ -7,6 +7,7 @@
 
 pub mod dns;
 pub mod opts;
+pub mod os;
 pub mod sim;
 
 use crate::proto::time::{Duration, Instant};

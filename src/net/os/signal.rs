@@ -1,0 +1,53 @@
+//! Process signals as events of the loop.
+//!
+//! Owns the handlers and the socket they wake the loop through. Does not act on a signal. Always true: however often a
+//! signal came since the last turn, it is told once. Worst case: six descriptors and 4 flags.
+//!
+//! Why is it so?
+//! * *Why not SIGHUP?* frpc leaves it alone: a closing terminal ends the program, and `nohup` keeps it.
+
+use super::super::{Event, Signal};
+use signal_hook::consts::signal::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+#[expect(clippy::disallowed_types, reason = "signal-hook shares the flag with its handler")]
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const WATCHED: [(i32, Signal); 4] =
+    [(SIGINT, Signal::Terminate), (SIGTERM, Signal::Terminate), (SIGUSR1, Signal::Poke), (SIGUSR2, Signal::Report)];
+
+/// The signals that came.
+pub(super) struct Signals {
+    wake: mio::net::UnixStream,
+    #[expect(clippy::disallowed_types, reason = "signal-hook shares the flag with its handler")]
+    flags: Vec<(Signal, Arc<AtomicBool>)>,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut flags = Vec::with_capacity(WATCHED.len());
+        for (number, signal) in WATCHED {
+            #[expect(clippy::disallowed_types, reason = "signal-hook shares the flag with its handler")]
+            let flag = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(number, flag.clone())?;
+            signal_hook::low_level::pipe::register(number, theirs.try_clone()?)?;
+            flags.push((signal, flag));
+        }
+        Ok(Self { wake: mio::net::UnixStream::from_std(ours), flags })
+    }
+
+    pub(super) fn source(&mut self) -> &mut mio::net::UnixStream {
+        &mut self.wake
+    }
+
+    /// Adds each signal that came since the last call.
+    pub(super) fn drain(&mut self, events: &mut Vec<Event>) {
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(n) if n == bytes.len()) {}
+        let came = self.flags.iter().filter(|(_, flag)| flag.swap(false, Ordering::Relaxed));
+        events.extend(came.map(|(signal, _)| Event::Signal(*signal)));
+    }
+}
