@@ -1,0 +1,210 @@
+//! Opening one TCP connection: look-up, race, deadline.
+//!
+//! Owns the sockets that are on their way. Does not know what the connection is for. Always true: it ends at its
+//! deadline at the latest; when it has ended, no socket of it is left but the one it gave away. Worst case: 6 sockets,
+//! 700 bytes.
+
+use super::failure::DialError;
+use crate::config::Family;
+use crate::net::{Answer, Net, ResolveError, Sock, SockOpts, Token};
+use crate::proto::race::Race;
+use crate::proto::time::{Duration, Instant, secs};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// How long one try of a persistent dial may take; others have been started beside it by then.
+const LIFE: Duration = secs(5);
+
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) host: Host,
+    pub(super) port: u16,
+}
+
+/// A name to look up, or an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    Name(String),
+    Ip(IpAddr),
+}
+
+impl Target {
+    pub(super) fn new(host: &str, port: u16) -> Self {
+        let host = host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Ip);
+        Self { host, port }
+    }
+}
+
+impl core::fmt::Display for Host {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Ip(ip) => write!(f, "{ip}"),
+        }
+    }
+}
+
+impl core::fmt::Display for Target {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match &self.host {
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+            Host::Ip(ip) => write!(f, "{}", SocketAddr::new(*ip, self.port)),
+        }
+    }
+}
+
+/// How far a dial is.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Nothing is decided.
+    Pending,
+    /// Connected; the socket belongs to the caller.
+    Up(Sock),
+    /// It failed, and everything is cleaned up.
+    Failed(DialError),
+}
+
+/// One connection under way.
+#[derive(Debug)]
+pub(super) struct Dial {
+    target: Target,
+    token: Token,
+    opts: SockOpts,
+    race: Race,
+    /// With the time of the start.
+    live: Vec<(Sock, SocketAddr, Instant)>,
+    looking_up: bool,
+    give_up: Instant,
+    /// Of one try.
+    life: Duration,
+    error: Option<DialError>,
+    family: Family,
+}
+
+impl Dial {
+    /// Starts. Events for `token` are to be handed to [`Dial::on_dialed`] and [`Dial::on_resolved`]; call [`Dial::go`]
+    /// next.
+    pub(super) fn start(target: &Target, opts: &SockOpts, limit: Duration, token: Token, net: &mut dyn Net) -> Self {
+        let mut race = Race::default();
+        let looking_up = match &target.host {
+            Host::Ip(ip) => {
+                race.add(&[*ip], true);
+                false
+            }
+            Host::Name(name) => {
+                net.resolve(name, token);
+                true
+            }
+        };
+        let (target, opts, give_up) = (target.clone(), opts.clone(), net.now() + limit);
+        Self {
+            target,
+            token,
+            opts,
+            race,
+            live: Vec::new(),
+            looking_up,
+            give_up,
+            life: limit,
+            error: None,
+            family: Family::Any,
+        }
+    }
+
+    /// Tries that are not answered are repeated every second, beside those under way.
+    pub(super) fn persistent(mut self) -> Self {
+        self.race.persist();
+        self.life = LIFE;
+        self
+    }
+
+    /// Only addresses of this family. A literal of the other is tried all the same: there is nothing else.
+    pub(super) fn family(mut self, family: Family) -> Self {
+        self.family = family;
+        self
+    }
+
+    /// Whose events are ours.
+    pub(super) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// A look-up made progress.
+    pub(super) fn on_resolved(&mut self, result: Result<Answer, ResolveError>, net: &mut dyn Net) -> Progress {
+        match result {
+            Ok(Answer { mut addrs, done }) => {
+                addrs.retain(|ip| self.family.has(*ip));
+                self.looking_up = !done;
+                self.race.add(&addrs, done);
+            }
+            Err(e) => {
+                self.looking_up = false;
+                self.race.add(&[], true);
+                self.error.get_or_insert_with(|| DialError::Resolve(self.target.host.to_string(), e));
+            }
+        }
+        self.go(net)
+    }
+
+    /// A try ended.
+    pub(super) fn on_dialed(&mut self, sock: Sock, result: io::Result<()>, net: &mut dyn Net) -> Progress {
+        let Some(at) = self.live.iter().position(|(s, ..)| *s == sock) else { return Progress::Pending };
+        let (_, addr, _) = self.live.swap_remove(at);
+        match result {
+            Ok(()) => {
+                self.abandon(net);
+                Progress::Up(sock)
+            }
+            Err(e) => {
+                self.race.failed();
+                self.error = Some(DialError::Connect(addr, e));
+                self.go(net)
+            }
+        }
+    }
+
+    /// Starts the tries that are due, and gives up when there is nothing left or the time is over.
+    pub(super) fn go(&mut self, net: &mut dyn Net) -> Progress {
+        let now = net.now();
+        if self.give_up <= now {
+            self.abandon(net);
+            return Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())));
+        }
+        while let Some(at) = self.live.iter().position(|(.., start)| *start + self.life <= now) {
+            net.abort(self.live.swap_remove(at).0);
+            self.race.expired();
+        }
+        while let Some(ip) = self.race.poll(now) {
+            let addr = SocketAddr::new(ip, self.target.port);
+            match net.dial(addr, &self.opts, self.token) {
+                Ok(sock) => self.live.push((sock, addr, now)),
+                Err(e) => {
+                    self.race.failed();
+                    self.error = Some(DialError::Connect(addr, e));
+                }
+            }
+        }
+        if !self.race.lost() {
+            return Progress::Pending;
+        }
+        if let Host::Name(name) = &self.target.host {
+            net.forget_name(name);
+        }
+        Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())))
+    }
+
+    /// When [`Dial::go`] wants to be called.
+    pub(super) fn deadline(&self) -> Instant {
+        let oldest = self.live.iter().map(|(.., start)| *start + self.life).min();
+        [self.race.deadline(), oldest].into_iter().flatten().fold(self.give_up, Instant::min)
+    }
+
+    /// Closes everything.
+    pub(super) fn abandon(&mut self, net: &mut dyn Net) {
+        if core::mem::take(&mut self.looking_up) {
+            net.cancel_resolve(self.token);
+        }
+        self.live.drain(..).for_each(|(sock, ..)| net.abort(sock));
+    }
+}
