@@ -85,6 +85,7 @@
 //!   its worst case in bytes.
 //! * An error says who is to blame; policy is decided in one `match`.
 
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod net;

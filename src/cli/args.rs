@@ -1,0 +1,78 @@
+//! The command line.
+//!
+//! Owns the flags and the usage text. Does not act on them. Always true: what is not understood is an error. Worst
+//! case: the arguments.
+
+use lexopt::prelude::{Long, Short};
+use std::ffi::OsString;
+
+/// What `--help` prints.
+pub(super) const USAGE: &str = "\
+redial: an frp client for routers and other small machines
+
+Usage: redial [-c FILE]
+
+  -c, --config FILE  configuration, as of frpc (TOML); default ./frpc.toml
+  -v, --version      name, version, features
+  -h, --help         this text
+
+SIGUSR2 writes the state to the log; SIGTERM and SIGINT end the program.
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Run(Args),
+    Version,
+    Help,
+}
+
+/// For [`Command::Run`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Args {
+    pub(super) config: String,
+}
+
+/// Reads the arguments; the error is for the user.
+pub(super) fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut parser = lexopt::Parser::from_args(argv);
+    let mut config = "./frpc.toml".to_owned();
+    while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
+        match arg {
+            Short('c') | Long("config") => {
+                let value = parser.value().map_err(|e| e.to_string())?;
+                config = value.into_string().map_err(|_| "the path of the configuration is not UTF-8".to_owned())?;
+            }
+            Short('v') | Long("version") => return Ok(Command::Version),
+            Short('h') | Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Ok(Command::Run(Args { config }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn frpcs_forms_are_understood() {
+        for line in ["-c a.toml", "-ca.toml", "--config a.toml", "--config=a.toml"] {
+            assert_eq!(parsed(line), Ok(Command::Run(Args { config: "a.toml".to_owned() })), "{line}");
+        }
+        assert_eq!(parsed(""), Ok(Command::Run(Args { config: "./frpc.toml".to_owned() })));
+        assert_eq!(parsed("-v"), Ok(Command::Version));
+        assert_eq!(parsed("--help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn the_rest_is_refused() {
+        for line in ["-c", "--nonsense", "verify", "-x"] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

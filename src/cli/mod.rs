@@ -1,0 +1,109 @@
+//! The program: command line, set-up, the loop, the exit code.
+//!
+//! Owns what is printed before logging starts and after it ends. Does not decide anything about connections. Always
+//! true: everything but usage errors goes to standard output, as with frpc. Worst case: nothing of its own.
+
+mod args;
+mod clock;
+mod logger;
+mod sink;
+
+use crate::client::{Client, Exit, FRP_VERSION, Machine};
+use crate::config::{self, Config, Finding, Loaded};
+use crate::net::os::{self, Os};
+use args::{Args, Command};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Runs the program with these arguments, the program's name not among them.
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match args::parse(argv) {
+        Err(message) => {
+            say(io::stderr(), &format!("Error: {message}\n\n{}", args::USAGE));
+            ExitCode::FAILURE
+        }
+        Ok(Command::Help) => print(args::USAGE),
+        Ok(Command::Version) => print(&version()),
+        Ok(Command::Run(args)) => match serve(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                print(&message);
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    say(io::stdout(), text);
+    ExitCode::SUCCESS
+}
+
+fn say(mut out: impl Write, text: &str) {
+    let _ = writeln!(out, "{}", text.trim_end());
+}
+
+fn version() -> String {
+    let features = if cfg!(feature = "tls") { "tls" } else { "none" };
+    format!("redial {} (frp protocol of {FRP_VERSION}; features: {features})", env!("CARGO_PKG_VERSION"))
+}
+
+/// Runs the client to its end; the error is what to print.
+fn serve(args: &Args) -> Result<(), String> {
+    let lines = |findings: &[Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let Loaded { config, warnings } = config::load(&args.config).map_err(|findings| lines(&findings))?;
+    for warning in &warnings {
+        print(&format!("WARNING: {warning}"));
+    }
+    logger::start(&config.log)?;
+    if std::env::var_os("http_proxy").is_some_and(|url| !url.is_empty()) {
+        log::warn!("http_proxy is set: frpc would connect through it, redial connects directly");
+    }
+    log::info!("start frpc service for config file [{}] with aggregated configuration", args.config);
+    let exit = drive(&config, &args.config)?;
+    log::info!("frpc service for config file [{}] stopped", args.config);
+    match exit {
+        Exit::Terminated => Ok(()),
+        Exit::LoginFailed(why) => Err(format!(
+            "login to the server failed: {why}. With loginFailExit enabled, no additional retries will be attempted"
+        )),
+    }
+}
+
+/// Sets up the client and runs it.
+fn drive(config: &Config, file: &str) -> Result<Exit, String> {
+    let machine = Machine { hostname: os::hostname(), memory_available: os::memory_available() };
+    let fatal = |e: io::Error| format!("cannot start the event loop: {e}");
+    let mut net = Os::new(config.dns_server).map_err(fatal)?;
+    net.watch_signals().map_err(fatal)?;
+    os::raise_descriptor_limit();
+    let client = Client::new(config, &machine, crate::net::Net::now(&net));
+    let mut client = client.map_err(|finding| Finding { file: file.to_owned(), ..finding }.to_string())?;
+    turns(&mut client, &mut net)
+}
+
+/// The loop.
+fn turns(client: &mut Client, net: &mut Os) -> Result<Exit, String> {
+    let mut events = Vec::new();
+    loop {
+        client.turn(net);
+        if let Some(exit) = client.exit() {
+            return Ok(exit.clone());
+        }
+        if let Some(pause) = client.pause() {
+            net.gather(pause);
+        }
+        net.wait(client.deadline(), &mut events).map_err(|e| format!("the event loop failed: {e}"))?;
+        for event in events.drain(..) {
+            client.handle(event, net);
+        }
+        // No further turn then: a new try would start in it.
+        if let Some(exit) = client.exit() {
+            return Ok(exit.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
