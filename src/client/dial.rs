@@ -168,6 +168,7 @@ impl Dial {
     pub(super) fn go(&mut self, net: &mut dyn Net) -> Progress {
         let now = net.now();
         if self.give_up <= now {
+            self.forget(net);
             self.abandon(net);
             return Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())));
         }
@@ -188,10 +189,15 @@ impl Dial {
         if !self.race.lost() {
             return Progress::Pending;
         }
+        self.forget(net);
+        Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())))
+    }
+
+    /// The addresses led nowhere: they may be those of yesterday.
+    fn forget(&self, net: &mut dyn Net) {
         if let Host::Name(name) = &self.target.host {
             net.forget_name(name);
         }
-        Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())))
     }
 
     /// When [`Dial::go`] wants to be called.

@@ -224,6 +224,18 @@ fn a_server_that_is_gone_is_tried_ever_less_often() {
     assert!(longest <= Some(secs(20)), "{longest:?}");
 }
 
+#[test]
+fn a_server_that_moved_is_looked_up_afresh() {
+    // Nobody answers at the address of yesterday, and the name would be cached for long.
+    let mut run = Run::with(Plan { naming: Naming::Slow, ..plan(true) }, "", |_| {});
+    let dead: IpAddr = "2001:db8::9".parse().expect("an address");
+    run.sim.name("frps.test", vec![(millis(5), Ok(Answer { addrs: vec![dead], done: true }))]);
+    run.pass(secs(9));
+    assert!(run.sim.forgotten.is_empty());
+    run.pass(secs(2));
+    assert_eq!(run.sim.forgotten, ["frps.test"], "silence counts as well");
+}
+
 /// A name that leads nowhere first, and a second server.
 const TWO: &str = "redial.servers = [{ addr = \"10.0.0.2\" }]\nredial.failback = 30";
 
