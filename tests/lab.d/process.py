@@ -23,7 +23,8 @@ class Process:
             stderr=subprocess.STDOUT,
             env={"PATH": os.environ.get("PATH", "")},
         )
-        threading.Thread(target=self._follow, daemon=True).start()
+        self.reader = threading.Thread(target=self._follow, daemon=True)
+        self.reader.start()
 
     def _follow(self):
         with open(self.log, "ab", buffering=0) as file:
@@ -80,6 +81,7 @@ class Process:
         if self.alive():
             self.child.send_signal(number)
         self.child.wait()
+        self.reader.join(5)  # the last lines
 
     def tail(self):
         lines = [line for _, line in self.lines[-TAIL:]]

@@ -23,7 +23,7 @@ class Stage:
         self.site, self.short, self.kinds = site, short, ["redial"] + (["frpc"] if beside else [])
         self.net, self.tunnels, self.services = None, [], None
         self.lag = Lag()
-        self.measured = {kind: {"seconds": [], "logins": 0, "lag": 0.0} for kind in self.kinds}
+        self.measured = {kind: {"seconds": [], "lags": [], "logins": 0} for kind in self.kinds}
         self.failures, self.notes = [], []
 
     def build(self, where=None, net=None, **options):
@@ -53,8 +53,7 @@ class Stage:
 
     def outage(self, event, limit=None):
         """Lets `event(broken)` happen; measures from its end to the first echo of each tunnel."""
-        probers, whole = {}, None
-        self.lag.take()
+        probers = {}
 
         def broken():
             for tunnel in self.tunnels:
@@ -62,6 +61,7 @@ class Stage:
                     probers[tunnel] = Prober("server", tunnel.public["echo"])
 
         whole = event(broken)
+        self.lag.reset()
         for tunnel, prober in probers.items():
             back = prober.first_echo(whole, whole + (limit or LIMIT[tunnel.kind]))
             prober.stop()
@@ -72,15 +72,14 @@ class Stage:
             tunnel.client.expect_alive()
 
     def record(self, tunnel, whole, back):
-        measured = self.measured[tunnel.kind]
-        measured["seconds"].append(None if back is None else back - whole)
-        measured["lag"] = max(measured["lag"], self.lag.take())
+        self.measured[tunnel.kind]["seconds"].append(None if back is None else back - whole)
+        self.measured[tunnel.kind]["lags"].append(self.lag.worst)
 
     def end(self):
         for tunnel in self.tunnels:
             if tunnel.client.process:
-                self.measured[tunnel.kind]["logins"] = tunnel.client.logins()
                 tunnel.stop()
+                self.measured[tunnel.kind]["logins"] = tunnel.client.logins()
 
     def require(self, holds, what):
         if not holds:
@@ -264,16 +263,16 @@ def herd(stage, count=200):
         client.expect_registered(60)
     marks = [client.process.mark() for client in clients]
     stage.idle()
-    stage.lag.take()
     server.process.stop(signal.SIGTERM)
     ready = server.start()
+    stage.lag.reset()
     back = sorted(client.process.expect(LOGGED_IN, 45, mark) - ready for client, mark in zip(clients, marks))
     for i in (0, count // 2, count - 1):
         stage.require(echoes("server", (SERVER, 20001 + i), 10), f"no echo through client {i}")
     stage.require(all(client.logins() == 2 for client in clients), "some logged in more than once")
     first = sum(at < 0.1 for at in back)
     stage.require(first <= count * 0.15, f"{first} of {count} logins came in the first 100 ms")
-    stage.measured["redial"].update(seconds=back, logins=2, lag=stage.lag.take())
+    stage.measured["redial"].update(seconds=back, lags=[stage.lag.worst] * count, logins=2)
     stage.notes.append(f"logins after the start, by 100 ms: {histogram(back)}; {first} in the first 100 ms")
     for client in clients:
         client.process.stop()

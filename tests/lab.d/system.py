@@ -80,7 +80,5 @@ class Lag:
             self.worst = max(self.worst, now - before - self.STEP)
             before = now
 
-    def take(self):
-        """The worst since the last time."""
-        worst, self.worst = self.worst, 0.0
-        return worst
+    def reset(self):
+        self.worst = 0.0
