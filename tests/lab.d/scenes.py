@@ -314,21 +314,25 @@ def takeover(stage, version):
 # No false alarm: nothing breaks, and nobody loses anything.
 
 
+SLOWEST = 20.0  # seconds for a user's message: ten times the worst that the weather alone does to it
+
+
 def calm(stage, weather):
-    """Bad weather for a while: no login beyond the first, no user connection lost."""
+    """Bad weather for a while: no login beyond the first, no user connection lost or forgotten."""
     stage.begin()
-    pingers = {tunnel: Pinger("server", tunnel.public["echo"]) for tunnel in stage.tunnels}
-    weather(stage, 40 if stage.short else 600)
-    for tunnel, pinger in pingers.items():
+    users = [(tunnel, "a user", Pinger("server", tunnel.public["echo"])) for tunnel in stage.tunnels]
+    users += weather(stage, 40 if stage.short else 600) or []
+    for tunnel, who, pinger in users:
         lost = pinger.finish(30)
-        process = tunnel.client.process
-        stage.notes.append(
-            f"{tunnel.kind}: {pinger.back} user's messages, the slowest took {pinger.worst:.1f} s; "
-            f"{process.count(PREPARING)} second connections prepared"
-        )
+        stage.notes.append(f"{tunnel.kind}: {who}: {pinger.back} messages, the slowest took {pinger.worst:.1f} s")
         if tunnel.kind == "redial":
-            stage.require(lost is None, f"the user's connection is lost: {lost}")
-            stage.require(tunnel.client.logins() == 1, f"{tunnel.client.logins() - 1} switches without cause")
+            stage.require(lost is None, f"the connection of {who} is lost: {lost}")
+            stage.require(pinger.worst <= SLOWEST, f"a message of {who} took {pinger.worst:.1f} s")
+    for tunnel in stage.tunnels:
+        races = tunnel.client.process.count(PREPARING)
+        stage.notes.append(f"{tunnel.kind}: {races} second connections prepared")
+    switches = stage.redial.client.logins() - 1
+    stage.require(switches == 0, f"{switches} switches without cause")
 
 
 def loss_2(stage, seconds):
@@ -339,14 +343,19 @@ def loss_2(stage, seconds):
 
 def saturated(stage, seconds):
     stage.net.saturate()
-    users = [Listener("server", tunnel.public["pour"]) for tunnel in stage.tunnels]
-    time.sleep(seconds)
-    for tunnel, user in zip(stage.tunnels, users):
-        user.conn.shutdown(2)
-        rate = user.received * 8 / seconds / 1e6
+    pourers = [Listener("server", tunnel.public["pour"]) for tunnel in stage.tunnels]
+    for pourer in pourers:
+        pourer.news.wait(10)
+    time.sleep(5)  # for the buffer to fill
+    late = [(tunnel, "a user who came later", Pinger("server", tunnel.public["echo"])) for tunnel in stage.tunnels]
+    time.sleep(seconds - 5)
+    for tunnel, pourer in zip(stage.tunnels, pourers):
+        pourer.conn.shutdown(2)
+        rate = pourer.received * 8 / seconds / 1e6
         stage.notes.append(f"{tunnel.kind}: {rate:.1f} Mbit/s of 4 poured")
         stage.require(rate > 1 or tunnel.kind != "redial", "the upload hardly moved")
     run(f"tc -n {stage.net.line} qdisc del dev wan root")
+    return late
 
 
 def stalls(stage, seconds):
