@@ -17,7 +17,7 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
 
 /// Where a dependency may be named.
 const HOMES: [(&str, &[&str]); 21] = [
-    ("libc", &["net/os/queue"]),
+    ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),
     ("rustix", &["net/os", "cli/sink"]),

@@ -1,7 +1,8 @@
 //! Socket options.
 //!
-//! Owns [`SockOpts`] and the only calls that set options on a socket (through socket2). Does not open sockets. Always
-//! true: an option the system lacks is skipped, never an error; binding that fails is an error. Worst case: no memory.
+//! Owns [`SockOpts`] and the calls that set options on a socket (through socket2; what it lacks is set where the socket
+//! is opened). Does not open sockets. Always true: an option the system lacks is skipped, never an error; binding that
+//! fails is an error. Worst case: no memory.
 
 use core::time::Duration;
 use socket2::{SockRef, Socket, TcpKeepalive};
@@ -26,6 +27,8 @@ pub struct SockOpts {
     pub keepalive: Option<Keepalive>,
     /// TCP_USER_TIMEOUT: how long sent or queued data may stay unacknowledged. Linux only.
     pub user_timeout: Option<Duration>,
+    /// TCP_RTO_MAX_MS: the longest time between two retransmissions, 1 s or more. Linux from 6.15 on.
+    pub rto_max: Option<Duration>,
     /// TCP_NOTSENT_LOWAT in bytes: how much may wait unsent in the kernel before the socket stops being writable.
     pub notsent_lowat: Option<u32>,
     /// SO_SNDBUF in bytes; `None` lets the kernel tune it.

@@ -16,8 +16,8 @@ mod changes;
 mod dns;
 mod machine;
 mod pipe;
-mod queue;
 mod signal;
+mod tcp;
 
 pub use machine::{hostname, memory_available, raise_descriptor_limit};
 
@@ -226,6 +226,9 @@ fn open(to: SocketAddr, opts: &SockOpts) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     opts.apply(&socket)?;
+    if let Some(most) = opts.rto_max {
+        tcp::limit_rto(&socket, most);
+    }
     match socket.connect(&to.into()) {
         Err(e) if e.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(e),
         _ => Ok(socket.into()),
@@ -420,7 +423,7 @@ impl Net for Os {
     }
 
     fn unacknowledged(&self, sock: Sock) -> Option<u32> {
-        queue::unacknowledged(self.stream(sock)?)
+        tcp::unacknowledged(self.stream(sock)?)
     }
 
     fn source_for(&self, to: SocketAddr, bind: Option<IpAddr>) -> io::Result<IpAddr> {
