@@ -19,6 +19,8 @@ pub(super) enum Blame {
     Silence,
     /// As [`Blame::Silence`], with a login under way.
     Unanswered,
+    /// The server does not know the connection (RST): it lost it, or our address has changed on the way.
+    Reset,
     /// The server ended it, or is not there while its machine is: it restarts, and all its clients come back.
     Server,
     /// The server said no: its owner or ours has to change a setting.
@@ -85,6 +87,7 @@ impl From<MuxError> for LinkError {
 impl From<LinkError> for Failure {
     fn from(e: LinkError) -> Self {
         let blame = match &e {
+            LinkError::Io(e) if e.kind() == ErrorKind::ConnectionReset => Blame::Reset,
             LinkError::Eof => Blame::Server,
             LinkError::Io(e) => blame(e),
             LinkError::Tls(TlsError::Refused(_)) => Blame::Refused,

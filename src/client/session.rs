@@ -467,6 +467,7 @@ impl Session {
         let (link, lost) = self.leave(cx);
         let pace = match failure.blame {
             Blame::Network | Blame::Silence | Blame::Unanswered => Pace::Ours,
+            Blame::Reset => Pace::Reset,
             Blame::Server | Blame::Misbehaved => Pace::Server,
             Blame::Refused => Pace::Refused,
         };

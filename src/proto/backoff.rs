@@ -6,6 +6,9 @@
 //! Why is it so?
 //! * *Why no pause when our own line died?* Nobody else lost theirs in the same second, and the user waits. When the
 //!   server ended the session, all its clients are about to knock: their first tries are spread.
+//! * *Why is a reset no end?* A server that restarts says goodbye to all (FIN). A reset comes when one packet meets a
+//!   server that does not know us: after our own line got a new address, or, for all clients but each with its next
+//!   packet, after the server's machine lost its power. A short spread is enough.
 //! * *Why full jitter?* Clients that failed together do not come back together.
 //! * *Why does a short session not count as a success?* A server that accepts the login and then fails would be
 //!   hammered.
@@ -18,6 +21,8 @@ pub const CAP: Duration = secs(20);
 pub const REFUSED: (Duration, Duration) = (secs(30), secs(300));
 /// A session that lasted so long was a success.
 pub const STABLE: Duration = secs(30);
+/// The part of the spread that is waited after a reset.
+const RESET_SHARE: u32 = 4;
 const STEP: Duration = millis(500);
 const LEAST: Duration = millis(100);
 
@@ -26,6 +31,8 @@ const LEAST: Duration = millis(100);
 pub enum Pace {
     /// Our own line: nobody else is hit.
     Ours,
+    /// The server does not know the connection: we are hit alone, or everybody is but not in the same moment.
+    Reset,
     /// The server ended it, or is not there: everybody is hit.
     Server,
     /// The server said no, and will say it again until somebody changes a setting.
@@ -74,6 +81,7 @@ impl Backoff {
         self.failures += 1;
         match (attempt, pace) {
             (0, Pace::Ours) => Duration::ZERO,
+            (0, Pace::Reset) => between(Duration::ZERO, self.spread / RESET_SHARE, random),
             (0, _) => between(Duration::ZERO, self.spread, random),
             (n, _) => between(LEAST, STEP.saturating_mul(1 << n.min(10)).min(CAP), random),
         }
@@ -106,6 +114,7 @@ mod tests {
     fn a_server_that_restarts_is_not_met_by_all_at_once() {
         let first = |random| Backoff::new(secs(2)).failed(Pace::Server, T, random).as_millis();
         assert_eq!((first(0), first(u32::MAX / 2), first(u32::MAX)), (0, 1000, 2000));
+        assert_eq!(Backoff::new(secs(2)).failed(Pace::Reset, T, u32::MAX), millis(500));
     }
 
     #[test]

@@ -322,7 +322,11 @@ fn servers_that_hold_a_session_that_died_silently_are_gone_around() {
         run.until("a login", secs(60), |run| run.site.frps.tally().logins > 0);
         run.pass(secs(12));
         for death in 0..20 {
-            run.sim.cut_all(server());
+            if death % 4 == 3 {
+                run.sim.disown_all(server());
+            } else {
+                run.sim.cut_all(server());
+            }
             let took = until_served(&mut run, secs(limit));
             assert!(took < secs(limit), "frps {version}, death {death}: {took:?}");
             run.pass(secs(40) + millis(death * 370));

@@ -201,6 +201,17 @@ impl Sim {
         self.conns.iter_mut().filter(|c| c.to == to).for_each(|c| c.cut = true);
     }
 
+    /// From now on the connections to this address that exist now are unknown to who is there, who says so and forgets
+    /// nothing: as after our address has changed on the way.
+    pub fn disown_all(&mut self, to: SocketAddr) {
+        for index in 0..self.conns.len() {
+            if let Some(conn) = self.conns.get_mut(index).filter(|c| c.to == to && c.phase == Phase::Open) {
+                (conn.cut, conn.reset) = (true, true);
+                self.tell(u32::try_from(index).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
     /// What is on its way on the connections to this address that exist now arrives no sooner than `until`.
     pub fn delay_all(&mut self, to: SocketAddr, until: Instant) {
         self.conns.iter_mut().filter(|c| c.to == to).for_each(|c| c.stalled = until);
