@@ -14,6 +14,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// How long one try of a persistent dial may take; others have been started beside it by then.
 const LIFE: Duration = secs(5);
+/// A persistent dial that nobody answers for so long looks its name up afresh: who is meant may have moved.
+const REFRESH: Duration = secs(1);
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +77,14 @@ pub(super) struct Dial {
     /// With the time of the start.
     live: Vec<(Sock, SocketAddr, Instant)>,
     looking_up: bool,
+    /// When to look the name up afresh, in a persistent dial.
+    refresh_at: Option<Instant>,
     give_up: Instant,
     /// Of one try.
     life: Duration,
+    persistent: bool,
+    /// The start of the first try.
+    first_try: Option<Instant>,
     error: Option<DialError>,
     family: Family,
 }
@@ -105,16 +112,21 @@ impl Dial {
             race,
             live: Vec::new(),
             looking_up,
+            refresh_at: None,
             give_up,
             life: limit,
+            persistent: false,
+            first_try: None,
             error: None,
             family: Family::Any,
         }
     }
 
-    /// Tries that are not answered are repeated every second, beside those under way.
-    pub(super) fn persistent(mut self) -> Self {
-        self.race.persist();
+    /// Tries that are not answered are repeated, beside those under way: first after `expected`, when an answer should
+    /// have come, later every second.
+    pub(super) fn persistent(mut self, expected: Duration) -> Self {
+        self.race.persist(expected);
+        self.persistent = true;
         self.life = LIFE;
         self
     }
@@ -123,6 +135,11 @@ impl Dial {
     pub(super) fn family(mut self, family: Family) -> Self {
         self.family = family;
         self
+    }
+
+    /// How long ago the first try began.
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        self.first_try.map_or(Duration::ZERO, |at| now.since(at))
     }
 
     /// Whose events are ours.
@@ -141,6 +158,10 @@ impl Dial {
             Err(e) => {
                 self.looking_up = false;
                 self.race.add(&[], true);
+                if self.first_try.is_some() {
+                    // There are addresses to go on with.
+                    return self.go(net);
+                }
                 self.error.get_or_insert_with(|| DialError::Resolve(self.target.host.to_string(), e));
             }
         }
@@ -176,8 +197,15 @@ impl Dial {
             net.abort(self.live.swap_remove(at).0);
             self.race.expired();
         }
+        if self.refresh_at.is_some_and(|at| at <= now) {
+            self.refresh(net);
+        }
         while let Some(ip) = self.race.poll(now) {
             let addr = SocketAddr::new(ip, self.target.port);
+            if self.first_try.is_none() {
+                self.first_try = Some(now);
+                self.refresh_at = Some(now + REFRESH).filter(|_| self.persistent);
+            }
             match net.dial(addr, &self.opts, self.token) {
                 Ok(sock) => self.live.push((sock, addr, now)),
                 Err(e) => {
@@ -193,6 +221,18 @@ impl Dial {
         Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())))
     }
 
+    /// Looks the name up afresh, beside the tries that go on.
+    fn refresh(&mut self, net: &mut dyn Net) {
+        self.refresh_at = None;
+        if let Host::Name(name) = &self.target.host
+            && !self.looking_up
+        {
+            net.forget_name(name);
+            net.resolve(name, self.token);
+            self.looking_up = true;
+        }
+    }
+
     /// The addresses led nowhere: they may be those of yesterday.
     fn forget(&self, net: &mut dyn Net) {
         if let Host::Name(name) = &self.target.host {
@@ -203,7 +243,7 @@ impl Dial {
     /// When [`Dial::go`] wants to be called.
     pub(super) fn deadline(&self) -> Instant {
         let oldest = self.live.iter().map(|(.., start)| *start + self.life).min();
-        [self.race.deadline(), oldest].into_iter().flatten().fold(self.give_up, Instant::min)
+        [self.race.deadline(), oldest, self.refresh_at].into_iter().flatten().fold(self.give_up, Instant::min)
     }
 
     /// Closes everything.

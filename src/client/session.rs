@@ -18,6 +18,7 @@ use crate::proto::backoff::{Backoff, Pace};
 use crate::proto::control::{Control, Out};
 use crate::proto::crypto::BLOCK;
 use crate::proto::health::Health;
+use crate::proto::path::Path;
 use crate::proto::takeover::{Takeover, takeover};
 use crate::proto::time::{Duration, Instant, secs, sooner};
 use crate::wire::msg::NewProxy;
@@ -95,6 +96,8 @@ pub(super) struct Session {
     server_version: String,
     prefix: String,
     end: End,
+    /// What is known about the path to the server in use.
+    path: Path,
     outages: Outages,
     ever_up: bool,
     /// Tells the events of one dial from another's.
@@ -135,6 +138,7 @@ impl Session {
             server_version: String::new(),
             prefix: String::new(),
             end: End::Known,
+            path: Path::default(),
             outages: Outages::default(),
             ever_up: false,
             dials: 0,
@@ -175,7 +179,8 @@ impl Session {
             Phase::Waiting { until, .. } => format!("waiting {} ms for the next try", until.since(now).as_millis()),
             Phase::Dialing(_) => "connecting to the server".to_owned(),
             Phase::Up(up) if up.control.logged_in() => {
-                let rtt = up.health.rtt().map_or_else(String::new, |rtt| format!(", round trip {}", seconds(rtt)));
+                let rtt =
+                    up.health.path().rtt().map_or_else(String::new, |rtt| format!(", round trip {}", seconds(rtt)));
                 format!("running as [{}] on frps {}{rtt}", self.run_id, self.server_version)
             }
             Phase::Up(_) => "logging in".to_owned(),
@@ -246,7 +251,7 @@ impl Session {
         }
         log::info!("{}try to connect to server...", self.prefix);
         let task = self.next_dial(now);
-        self.phase = Phase::Dialing(Box::new(dial_server(self.server, task, cx)));
+        self.phase = Phase::Dialing(Box::new(dial_server(self.server, self.path.wait(), task, cx)));
         self.dial_goes_on(cx)
     }
 
@@ -342,7 +347,7 @@ impl Session {
         if held {
             control.be_patient(now + PATIENCE);
         }
-        let health = Health::new(cx.setup.probe, now);
+        let health = Health::new(cx.setup.probe, self.path, now);
         self.last_peer = Some(peer);
         self.phase = Phase::Up(Box::new(Up {
             link,
@@ -474,6 +479,7 @@ impl Session {
         let pause = self.backoff.failed(pace, now, random);
         self.phase = Phase::Waiting { until: now + pause, no_route: false };
         if let Some(heard) = lost {
+            // After a reset as well: it may have met our new address, and the session of the old one lives on.
             self.end = if failure.blame == Blame::Server { End::Known } else { End::Silent };
             self.outages.lost(&failure.text, heard, now, 0);
             let next = if pause.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(pause)) };
@@ -514,6 +520,7 @@ impl Session {
         match core::mem::replace(&mut self.phase, Phase::Waiting { until, no_route: false }) {
             Phase::Up(up) => {
                 let (link, heard) = (up.link, up.control.logged_in().then_some(up.heard));
+                self.path = up.health.path();
                 self.announces = up.control.into_proxies();
                 (Some(link), heard)
             }

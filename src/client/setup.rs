@@ -9,6 +9,7 @@ use crate::config::{Config, Family, Finding, Severity, Transport, Way};
 use crate::net::SockOpts;
 use crate::net::opts::Keepalive;
 use crate::proto::crypto::derive_key;
+use crate::proto::health::RTO_MAX;
 use crate::proto::time::{Duration, secs};
 use crate::proto::{control, mux, tls};
 use crate::wire::frame::{self, TooLong};
@@ -62,9 +63,9 @@ pub(super) struct Server {
 
 impl Server {
     /// Options of a work connection without mux: a user may leave its bytes unread for hours, which the kernel would
-    /// take for a dead line.
+    /// take for a dead line, and probe every second.
     pub(super) fn work_opts(&self) -> SockOpts {
-        SockOpts { user_timeout: None, ..self.opts.clone() }
+        SockOpts { user_timeout: None, rto_max: None, ..self.opts.clone() }
     }
 }
 
@@ -135,6 +136,7 @@ fn server(t: &Transport, host: &str, port: u16, way: &Way) -> Result<Server, Fin
         opts: SockOpts {
             keepalive,
             user_timeout: Some(USER_TIMEOUT),
+            rto_max: Some(RTO_MAX),
             notsent_lowat: Some(super::link::FIRST_UNSENT),
             bind: way.source,
             device: way.interface.clone(),

@@ -12,6 +12,7 @@ use super::shared::TaskKey;
 use super::{LINK, SESSION_DIAL};
 use crate::net::{Answer, ResolveError, Sock, Token};
 use crate::proto::mux::Mux;
+use crate::proto::race::REPEAT;
 use crate::proto::time::{Duration, Instant, secs};
 use crate::proto::tls::Tls;
 use std::net::SocketAddr;
@@ -28,13 +29,12 @@ pub(super) enum Standby {
     #[default]
     Off,
     /// Until the next try, at the server at that place.
-    Waiting {
-        until: Instant,
-        server: usize,
-    },
+    Waiting { until: Instant, server: usize },
     Dialing {
         dial: Box<Dial>,
         server: usize,
+        /// An answer should come within that.
+        expected: Duration,
     },
     /// Connected; `answered`: it works.
     Linked {
@@ -43,6 +43,8 @@ pub(super) enum Standby {
         peer: SocketAddr,
         answered: bool,
         until: Instant,
+        /// When it came through, if that was not at once.
+        late: Option<Instant>,
     },
 }
 
@@ -60,9 +62,17 @@ impl Standby {
         }
     }
 
-    /// Starts a try at a server.
-    pub(super) fn start(&mut self, server: usize, task: u32, cx: &mut Cx<'_>) {
-        *self = Self::Dialing { dial: Box::new(dial_server(server, task, cx)), server };
+    /// When it came through, if that was later than it should have been; once.
+    pub(super) fn take_late(&mut self) -> Option<Instant> {
+        match self {
+            Self::Linked { late, .. } => late.take(),
+            _ => None,
+        }
+    }
+
+    /// Starts a try at a server, from which an answer is expected within a time.
+    pub(super) fn start(&mut self, server: usize, expected: Duration, task: u32, cx: &mut Cx<'_>) {
+        *self = Self::Dialing { dial: Box::new(dial_server(server, expected, task, cx)), server, expected };
         self.go(cx);
     }
 
@@ -83,7 +93,7 @@ impl Standby {
         match self {
             Self::Waiting { server, .. } => {
                 let server = *server;
-                self.start(server, task, cx);
+                self.start(server, REPEAT, task, cx);
             }
             Self::Dialing { .. } => self.go(cx),
             Self::Linked { .. } => self.failed("no answer on it", cx),
@@ -119,11 +129,15 @@ impl Standby {
             Progress::Pending => {}
             Progress::Failed(e) => self.failed(&e.to_string(), cx),
             Progress::Up(sock) => {
-                let server = self.server();
+                let (server, now) = (self.server(), cx.shared.now);
+                let late = match self {
+                    Self::Dialing { dial, expected, .. } if dial.lasted(now) > *expected => Some(now),
+                    _ => None,
+                };
                 match raise(sock, server, cx) {
                     Ok((link, peer)) => {
-                        let until = cx.shared.now + ANSWER;
-                        *self = Self::Linked { link, server, peer, answered: false, until };
+                        let until = now + ANSWER;
+                        *self = Self::Linked { link, server, peer, answered: false, until, late };
                         self.look(cx);
                     }
                     Err(e) => self.failed(&e.text, cx),
@@ -171,12 +185,12 @@ impl Standby {
     }
 }
 
-/// Starts to connect to the server at that place. `task` tells its events from another dial's.
-pub(super) fn dial_server(server: usize, task: u32, cx: &mut Cx<'_>) -> Dial {
+/// Starts to connect to the server at that place, from which an answer is expected within a time. `task` tells its events from another dial's.
+pub(super) fn dial_server(server: usize, expected: Duration, task: u32, cx: &mut Cx<'_>) -> Dial {
     let (server, net) = (cx.setup.server(server), &mut *cx.net);
     let token = Token { task, port: SESSION_DIAL };
     let dial = Dial::start(&server.target, &server.opts, cx.setup.dial_timeout, token, net);
-    dial.persistent().family(server.family)
+    dial.persistent(expected).family(server.family)
 }
 
 /// Builds the layers on a fresh connection: its key, and who is at the other end.

@@ -1,13 +1,14 @@
 //! Link health: from what is seen of a link to a verdict, with the reason.
 //!
-//! Owns the round trip estimate, the ping under way and the suspicion. Does not send, dial or switch: it asks for it
-//! ([`Order`]). Always true: a link that answers is never condemned without proof; a suspicion that was wrong is
-//! remembered and makes the machine slower to suspect. Worst case: 250 bytes.
+//! Owns the ping under way and the suspicion. Does not send, dial or switch: it asks for it ([`Order`]). Always true: a
+//! link that answers is never condemned without proof; a suspicion that was wrong is remembered and makes the machine
+//! slower to suspect. Worst case: 250 bytes.
 //!
 //! Three stages. *Asked*: a ping is out, because nothing came for a while, because what we sent has not been followed
 //! by anything, or because something happened to the network. *Racing*: it was not answered in time; a second
 //! connection is prepared while this one is asked again. *Condemned*: a proof came, or the link showed no life for a
-//! while more: the second connection may take over.
+//! while more: the second connection may take over. How long that is depends on what the path is like: a path that made
+//! us wait for answers, or that was shut a moment ago, gets more time.
 //!
 //! Why is it so?
 //! * *Why is one ping not enough?* On a path with 2 % loss a first copy, its tail probe and a retransmission are lost
@@ -18,20 +19,27 @@
 //!   answer to a ping.
 //! * *Why do incoming bytes not end a race?* When only our direction is dead the server's last window of data still
 //!   arrives. They put the verdict off; the answer to a ping ends the race.
+//! * *Why does a path that has just opened buy time?* After seconds in which nothing came through, a fresh SYN may be
+//!   through first by chance; the old link's next retransmission is due within a second ([`RTO_MAX`]).
+//! * *Why is an acknowledgement of everything no answer?* It may be a proxy's, or a frozen server's. But where nothing is
+//!   dead, the answer was lost once and will be sent again, by a kernel that is in no hurry.
 
+use super::path::Path;
 use super::time::{Duration, Instant, millis, secs, sooner};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// Bounds of the wait for an answer.
-const MIN_WAIT: Duration = millis(250);
-const MAX_WAIT: Duration = secs(2);
-/// The wait while no round trip is known.
-const FIRST_WAIT: Duration = secs(1);
 /// The least time between the first byte sent and the question why nothing came back.
 const MIN_QUEUE_AGE: Duration = millis(700);
 /// The least silence of a suspected link before it is condemned.
 const MIN_SILENCE: Duration = millis(600);
+/// The longest time between two retransmissions of ours, where the system can bound it.
+pub const RTO_MAX: Duration = secs(1);
+/// A path that was shut for less gets [`RTO_MAX`] more when it opens. After longer silence the old link is not waited for:
+/// where its retransmissions are not bounded, the next one is far away.
+const SHUT: Duration = secs(5);
+/// What the far end's acknowledgement of everything we sent buys, once.
+const ARRIVED: Duration = secs(5);
 /// A link silent for so long is condemned even if nothing else can be reached: the kernel's limit, and some.
 pub const GIVE_UP: Duration = secs(20);
 /// Two races without cause within the first make every wait twice as long for the second.
@@ -89,6 +97,8 @@ struct Doubt {
     racing: bool,
     /// Pings sent since the race began.
     asked: u32,
+    /// When the path turned out to have been shut until then.
+    opened: Option<Instant>,
     /// The silence was long enough to condemn the link, and the owner knows.
     judged: bool,
 }
@@ -97,13 +107,16 @@ struct Doubt {
 #[derive(Debug)]
 pub struct Health {
     probe: Duration,
-    srtt: Option<Duration>,
-    var: Duration,
+    path: Path,
     heard: Instant,
     /// First bytes sent since then.
     spoke: Option<Instant>,
     /// When the first unanswered ping was sent, and how many were since.
     ping: Option<(Instant, u32)>,
+    /// The far end's kernel has everything, the ping too.
+    arrived: bool,
+    /// A second connection had to wait for the path.
+    opened_late: bool,
     doubt: Option<Doubt>,
     proof: Option<Cause>,
     false_race: Option<Instant>,
@@ -112,15 +125,16 @@ pub struct Health {
 }
 
 impl Health {
-    /// A fresh link. `probe`: an idle link is asked after so long.
-    pub fn new(probe: Duration, now: Instant) -> Self {
+    /// A fresh link over a path. `probe`: an idle link is asked after so long.
+    pub fn new(probe: Duration, path: Path, now: Instant) -> Self {
         Self {
             probe,
-            srtt: None,
-            var: Duration::ZERO,
+            path,
             heard: now,
             spoke: None,
             ping: None,
+            arrived: false,
+            opened_late: false,
             doubt: None,
             proof: None,
             false_race: None,
@@ -134,9 +148,9 @@ impl Health {
         self.orders.pop_front()
     }
 
-    /// The smoothed round trip.
-    pub fn rtt(&self) -> Option<Duration> {
-        self.srtt
+    /// What the link has shown about its path, for the next link.
+    pub fn path(&self) -> Path {
+        if self.opened_late { self.path.opened_late() } else { self.path }
     }
 
     /// Whether a second connection is wanted.
@@ -144,10 +158,9 @@ impl Health {
         self.proof.is_some() || self.doubt.is_some_and(|doubt| doubt.racing)
     }
 
-    /// How long an answer may take (RFC 6298 with a floor for schedulers and a ceiling for impatience).
+    /// How long an answer may take.
     pub fn wait(&self) -> Duration {
-        let wait = self.srtt.map_or(FIRST_WAIT, |srtt| (srtt + self.var * 4 + millis(50)).clamp(MIN_WAIT, MAX_WAIT));
-        if self.widened.is_some() { wait * 2 } else { wait }
+        self.path.wait() * if self.widened.is_some() { 2 } else { 1 }
     }
 
     fn queue_age(&self) -> Duration {
@@ -155,7 +168,7 @@ impl Health {
     }
 
     fn silence(&self) -> Duration {
-        (self.wait() * 3).max(MIN_SILENCE)
+        (self.wait() * 3).max(MIN_SILENCE) + self.path.patience() + if self.arrived { ARRIVED } else { Duration::ZERO }
     }
 
     /// Bytes were handed to the kernel.
@@ -171,22 +184,35 @@ impl Health {
         self.doubt = self.doubt.filter(|doubt| doubt.racing).map(|doubt| Doubt { judged: false, ..doubt });
     }
 
-    /// The far end's kernel has acknowledged bytes since this was last looked at. Not an answer, but the path is there:
-    /// a verdict is put off.
-    pub fn on_acknowledged(&mut self, now: Instant) {
-        self.heard = now;
+    /// The far end's kernel has acknowledged bytes since this was last looked at, `all`: everything. Not an answer, but
+    /// the path is there: a verdict is put off, as long as there is more to come; once, if there is not.
+    pub fn on_acknowledged(&mut self, all: bool, now: Instant) {
+        if !all {
+            self.heard = now;
+        } else if core::mem::replace(&mut self.arrived, self.ping.is_some()) {
+            return;
+        }
         self.doubt = self.doubt.map(|doubt| Doubt { judged: false, ..doubt });
+    }
+
+    /// A second connection came through, but only now: until then nobody could.
+    pub fn on_opened(&mut self, now: Instant) {
+        self.opened_late = true;
+        let shut = self.ping.map_or(Duration::ZERO, |(sent, _)| now.since(sent));
+        self.doubt =
+            self.doubt.map(|doubt| Doubt { opened: Some(now).filter(|_| shut < SHUT), judged: false, ..doubt });
     }
 
     /// A ping was answered. `rtt`: how long that took, for a ping that was not asked for here.
     pub fn on_pong(&mut self, rtt: Option<Duration>, now: Instant) {
         match (self.ping, rtt) {
-            (Some((sent, 1)), _) => self.sample(now.since(sent)),
-            (None, Some(rtt)) => self.sample(rtt),
+            (Some((sent, 1)), _) => self.path.sample(now.since(sent)),
+            (None, Some(rtt)) => self.path.sample(rtt),
             // Which of several was answered is not known (Karn).
-            _ => {}
+            (Some(_), _) => self.path.late(),
+            (None, None) => {}
         }
-        self.ping = None;
+        (self.ping, self.arrived) = (None, false);
         self.on_heard(now);
         if self.doubt.take().is_some_and(|doubt| doubt.racing) && self.proof.is_none() {
             self.orders.push_back(Order::StandDown);
@@ -197,20 +223,10 @@ impl Health {
         }
     }
 
-    fn sample(&mut self, rtt: Duration) {
-        match self.srtt {
-            None => (self.srtt, self.var) = (Some(rtt), rtt / 2),
-            Some(srtt) => {
-                self.var = self.var * 3 / 4 + srtt.abs_diff(rtt) / 4;
-                self.srtt = Some(srtt * 7 / 8 + rtt / 8);
-            }
-        }
-    }
-
     /// Something happened that may have killed the link: asks it.
     pub fn suspect(&mut self, cause: Cause, now: Instant) {
         if self.doubt.is_none() && self.proof.is_none() {
-            self.doubt = Some(Doubt { since: now, cause, racing: false, asked: 0, judged: false });
+            self.doubt = Some(Doubt { since: now, cause, racing: false, asked: 0, opened: None, judged: false });
             self.ask(now);
         }
     }
@@ -219,7 +235,7 @@ impl Health {
     pub fn on_stall(&mut self, stood: Duration, now: Instant) {
         self.heard = now;
         self.spoke = None;
-        self.ping = None;
+        (self.ping, self.arrived) = (None, false);
         self.doubt = None;
         self.suspect(Cause::Stalled(stood), now);
     }
@@ -253,7 +269,8 @@ impl Health {
     /// When the link is condemned if nothing comes.
     fn verdict_at(&self) -> Option<Instant> {
         let doubt = self.doubt.filter(|doubt| doubt.racing)?;
-        Some(doubt.since.max(self.heard) + self.silence())
+        let silent = doubt.since.max(self.heard) + self.silence();
+        Some(doubt.opened.map_or(silent, |at| silent.max(at + RTO_MAX + self.wait())))
     }
 
     /// Whether it is dead even without a second connection.
@@ -307,7 +324,7 @@ impl Health {
             }
             doubt if sent.max(self.heard) + wait <= now => {
                 let cause = doubt.map_or_else(|| Cause::Silence(now.since(sent)), |doubt| doubt.cause);
-                self.doubt = Some(Doubt { since: now, cause, racing: true, asked: 0, judged: false });
+                self.doubt = Some(Doubt { since: now, cause, racing: true, asked: 0, opened: None, judged: false });
                 self.orders.push_back(Order::Prepare(cause));
             }
             _ => {}

@@ -10,6 +10,7 @@ pub mod control;
 pub mod crypto;
 pub mod health;
 pub mod mux;
+pub mod path;
 pub mod queue;
 pub mod quiet;
 pub mod race;

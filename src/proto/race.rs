@@ -10,7 +10,8 @@ use std::net::IpAddr;
 
 /// Connection Attempt Delay (RFC 8305 §5).
 pub const ATTEMPT_DELAY: Duration = millis(250);
-/// A persistent race tries all addresses again after this: a SYN lost while the path was down costs a second.
+/// A persistent race tries all addresses again, at the latest after this: a SYN lost while the path was down costs a
+/// second.
 pub const REPEAT: Duration = millis(1000);
 /// Addresses of one name that are considered.
 pub const MAX_ADDRS: usize = 8;
@@ -29,7 +30,8 @@ pub struct Race {
     complete: bool,
     live: usize,
     next_at: Option<Instant>,
-    persistent: bool,
+    /// In a persistent race: all addresses are tried again after this.
+    repeat: Option<Duration>,
 }
 
 impl Race {
@@ -46,9 +48,10 @@ impl Race {
         }
     }
 
-    /// From now on further tries start while the earlier ones are not answered, every [`REPEAT`].
-    pub fn persist(&mut self) {
-        self.persistent = true;
+    /// From now on further tries start while the earlier ones are not answered: the first repetition after `first`, when
+    /// an answer should have come, then after twice as long, up to [`REPEAT`].
+    pub fn persist(&mut self, first: Duration) {
+        self.repeat = Some(first.clamp(ATTEMPT_DELAY, REPEAT));
     }
 
     /// A try has lasted too long; it counts as silence, not as a failure.
@@ -57,13 +60,17 @@ impl Race {
     }
 
     fn max_live(&self) -> usize {
-        if self.persistent { MAX_PERSISTENT } else { MAX_LIVE }
+        if self.repeat.is_some() { MAX_PERSISTENT } else { MAX_LIVE }
     }
 
     /// Puts the addresses in line once more, if they are to be repeated and none is left.
     fn refill(&mut self, now: Instant) {
-        let due = self.next_at.is_some_and(|at| at + (REPEAT - ATTEMPT_DELAY) <= now);
-        if self.persistent && due && self.v6.is_empty() && self.v4.is_empty() {
+        if let Some(repeat) = self.repeat
+            && self.v6.is_empty()
+            && self.v4.is_empty()
+            && self.next_at.is_some_and(|at| at + (repeat - ATTEMPT_DELAY) <= now)
+        {
+            self.repeat = Some((repeat * 2).min(REPEAT));
             let (v6, v4): (Vec<IpAddr>, Vec<IpAddr>) = self.seen.iter().partition(|ip| ip.is_ipv6());
             (self.v6, self.v4) = (v6.into(), v4.into());
         }
@@ -96,8 +103,7 @@ impl Race {
             return None;
         }
         if self.v6.is_empty() && self.v4.is_empty() {
-            let repeat = self.next_at.map(|at| at + (REPEAT - ATTEMPT_DELAY));
-            return repeat.filter(|_| self.persistent);
+            return self.next_at.zip(self.repeat).map(|(at, repeat)| at + (repeat - ATTEMPT_DELAY));
         }
         Some(self.next_at.unwrap_or(Instant::ZERO))
     }
@@ -105,7 +111,7 @@ impl Race {
     /// Nothing runs and nothing is left to try.
     pub fn lost(&self) -> bool {
         // While the last word was silence a persistent race goes on.
-        let goes_on = self.persistent && self.next_at.is_some();
+        let goes_on = self.repeat.is_some() && self.next_at.is_some();
         self.complete && self.live == 0 && self.v6.is_empty() && self.v4.is_empty() && !goes_on
     }
 }
@@ -168,7 +174,7 @@ mod tests {
     #[test]
     fn a_persistent_race_repeats_what_is_not_answered() {
         let mut race = Race::default();
-        race.persist();
+        race.persist(REPEAT);
         race.add(&ips(&["1.0.0.1"]), true);
         let tries: Vec<u64> = (0..50).map(|i| i * 100).filter(|ms| race.poll(T + millis(*ms)).is_some()).collect();
         assert_eq!(tries, [0, 1000, 2000, 3000, 4000]);
@@ -180,6 +186,18 @@ mod tests {
         assert!(!race.lost() && race.poll(T + millis(7000)).is_some(), "silence is no failure");
         race.failed();
         assert!(race.poll(T + millis(9000)).is_none() && race.deadline().is_none() && race.lost());
+    }
+
+    #[test]
+    fn the_first_repetition_comes_when_an_answer_should_have_come() {
+        for (first, expected) in [(10, [0, 250, 750, 1750]), (300, [0, 300, 900, 1900]), (9000, [0, 1000, 2000, 3000])]
+        {
+            let mut race = Race::default();
+            race.persist(millis(first));
+            race.add(&ips(&["1.0.0.1"]), true);
+            let tries: Vec<u64> = (0..80).map(|i| i * 50).filter(|ms| race.poll(T + millis(*ms)).is_some()).collect();
+            assert_eq!(tries[..4], expected, "first after {first} ms");
+        }
     }
 
     fn secs_of(n: u64) -> Duration {

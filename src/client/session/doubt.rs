@@ -9,6 +9,8 @@ use crate::client::failure::{Blame, Failure};
 use crate::client::standby::Standby;
 use crate::proto::health::{Cause, Order};
 use crate::proto::mux::Mux;
+use crate::proto::path::Path;
+use crate::proto::race::REPEAT;
 use crate::proto::time::{Duration, Instant, millis, secs, sooner};
 
 /// Changes of the network that come close together are looked at once.
@@ -19,16 +21,22 @@ const ASK_PAUSE: Duration = secs(1);
 const DIAL_PAUSE: Duration = millis(500);
 
 impl Up {
-    /// Looks whether what we sent is being acknowledged: life on a link whose answers are stuck behind bulk data. If all of
-    /// it is, our ping has arrived, and the answer has no excuse.
+    /// Looks whether what we sent is being acknowledged: life on a link whose answers are stuck or lost.
     fn measure(&mut self, cx: &Cx<'_>) {
-        let Some(link) = cx.links.get(self.link as usize) else { return };
-        let Some(waiting) = cx.net.unacknowledged(link.sock) else { return };
-        let acknowledged = link.wrote.wrapping_sub(waiting);
-        let moves = self.acknowledged.replace(acknowledged).is_some_and(|before| before != acknowledged);
-        if moves && waiting > 0 {
-            self.health.on_acknowledged(cx.shared.now);
+        let before = self.acknowledged;
+        if let Some(waiting) = self.mark(cx)
+            && before.is_some_and(|before| Some(before) != self.acknowledged)
+        {
+            self.health.on_acknowledged(waiting == 0, cx.shared.now);
         }
+    }
+
+    /// Takes note of what has been acknowledged; how much has not.
+    fn mark(&mut self, cx: &Cx<'_>) -> Option<u32> {
+        let link = cx.links.get(self.link as usize)?;
+        let waiting = cx.net.unacknowledged(link.sock)?;
+        self.acknowledged = Some(link.wrote.wrapping_sub(waiting));
+        Some(waiting)
     }
 }
 
@@ -118,6 +126,9 @@ impl Session {
             let gone = up.local.filter(|ip| !cx.net.has_address(*ip)).map(Cause::AddressGone);
             return gone.map_or(Ok(()), |cause| Err(Failure::new(Blame::Silence, cause.to_string())));
         }
+        if let Some(at) = self.standby.take_late() {
+            up.health.on_opened(at);
+        }
         if up.health.deadline().is_some_and(|at| at <= now) {
             up.measure(cx);
         }
@@ -125,10 +136,14 @@ impl Session {
         let mut prepare = None;
         while let Some(order) = up.health.poll() {
             match order {
-                Order::Ping => match cx.links.get_mut(up.link as usize).and_then(|link| link.mux.as_mut()) {
-                    Some(mux) => mux.ping(now),
-                    None => up.control.probe(now, cx.net.unix_time()),
-                },
+                Order::Ping => {
+                    // What is acknowledged from now on may be the ping.
+                    up.mark(cx);
+                    match cx.links.get_mut(up.link as usize).and_then(|link| link.mux.as_mut()) {
+                        Some(mux) => mux.ping(now),
+                        None => up.control.probe(now, cx.net.unix_time()),
+                    }
+                }
                 Order::Prepare(cause) => prepare = Some(cause),
                 Order::StandDown => {
                     log::info!("{}the link to the server answers again", self.prefix);
@@ -146,10 +161,11 @@ impl Session {
             // Nobody waits for a second try.
             self.standby.call_off(cx);
         }
+        let expected = up.health.wait();
         if let Some(cause) = prepare.filter(|_| !self.standby.is_on()) {
             log::info!("{}the link to the server may be dead ({cause}): preparing another", self.prefix);
             let task = self.next_dial(now);
-            self.standby.start(self.server, task, cx);
+            self.standby.start(self.server, expected, task, cx);
         }
         Ok(())
     }
@@ -160,7 +176,7 @@ impl Session {
         self.failback_at = Some(now + cx.setup.failback);
         if !self.standby.is_on() && self.link().is_some() {
             let task = self.next_dial(now);
-            self.standby.start(0, task, cx);
+            self.standby.start(0, REPEAT, task, cx);
         }
     }
 
@@ -184,7 +200,7 @@ impl Session {
         self.server = server;
         self.run_id.clear();
         self.server_version.clear();
-        (self.end, self.last_peer) = (End::Known, None);
+        (self.end, self.last_peer, self.path) = (End::Known, None, Path::default());
     }
 
     /// Lets the second connection take over, if it works and the first one does not.
@@ -199,11 +215,11 @@ impl Session {
         let cause = condemned
             .map(|cause| cause.to_string())
             .or_else(|| back.then(|| "the first server is there again".to_owned()))?;
-        let (old, heard) = (up.link, up.heard);
+        let (old, heard, path) = (up.link, up.heard, up.health.path());
         let kept = in_use(old);
         log::warn!("{}the connection to the server is lost: {cause}; another one takes over", self.prefix);
         self.outages.lost(&cause, heard, now, kept);
-        self.end = End::Silent;
+        (self.end, self.path) = (End::Silent, path);
         if server != self.server {
             self.use_server(server, cx);
         }

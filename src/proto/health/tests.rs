@@ -33,7 +33,7 @@ fn run(health: &mut Health, end: Instant) -> Vec<(u64, String)> {
 
 /// A link that was asked once and answered after `rtt`.
 fn known(rtt: Duration) -> Health {
-    let mut health = Health::new(secs(5), T);
+    let mut health = Health::new(secs(5), Path::default(), T);
     health.expire(T + secs(5));
     assert_eq!(orders(&mut health), "ping");
     health.on_pong(None, T + secs(5) + rtt);
@@ -42,7 +42,7 @@ fn known(rtt: Duration) -> Health {
 
 #[test]
 fn an_idle_link_is_asked_every_five_seconds_and_no_more() {
-    let mut health = Health::new(secs(5), T);
+    let mut health = Health::new(secs(5), Path::default(), T);
     let mut asked = Vec::new();
     for _ in 0..3 {
         let at = health.deadline().unwrap();
@@ -56,7 +56,7 @@ fn an_idle_link_is_asked_every_five_seconds_and_no_more() {
 
 #[test]
 fn bytes_that_come_spare_the_probe() {
-    let mut health = Health::new(secs(5), T);
+    let mut health = Health::new(secs(5), Path::default(), T);
     for second in 1..60 {
         health.on_heard(T + secs(second));
         assert!(run(&mut health, T + secs(second) + millis(999)).is_empty());
@@ -65,7 +65,7 @@ fn bytes_that_come_spare_the_probe() {
 
 #[test]
 fn the_wait_follows_the_round_trip_within_bounds() {
-    assert_eq!(Health::new(secs(5), T).wait(), secs(1), "unknown");
+    assert_eq!(Health::new(secs(5), Path::default(), T).wait(), secs(1), "unknown");
     assert_eq!(known(millis(1)).wait(), millis(250));
     assert_eq!(known(millis(100)).wait(), millis(350), "100 + 4 * 50 + 50");
     assert_eq!(known(secs(3)).wait(), secs(2));
@@ -207,7 +207,7 @@ fn random_lives_never_condemn_a_link_that_answers() {
         (seed >> 33) % n
     };
     for _ in 0..200 {
-        let (mut health, mut now) = (Health::new(secs(5), T), T);
+        let (mut health, mut now) = (Health::new(secs(5), Path::default(), T), T);
         let mut pongs: VecDeque<Instant> = VecDeque::new();
         for _ in 0..300 {
             // Answers take up to 200 ms; now and then 2 s, which may start a race but not end it.
@@ -234,4 +234,154 @@ fn random_lives_never_condemn_a_link_that_answers() {
             assert_eq!(health.condemned(now), None);
         }
     }
+}
+
+#[test]
+fn late_answers_buy_time_and_punctual_ones_give_it_back() {
+    let silence = |health: &mut Health, at: Instant| {
+        // From the beginning of the race to the verdict.
+        health.suspect(Cause::Poked, at);
+        let end = at + secs(30);
+        let asked = at + health.wait();
+        while health.condemned(health.deadline().unwrap()).is_none() {
+            health.expire(health.deadline().unwrap());
+            assert!(health.deadline().unwrap() < end);
+        }
+        health.deadline().unwrap().since(asked)
+    };
+    assert_eq!(silence(&mut known(millis(10)), T + secs(6)), millis(750));
+    let answered = |delays: &[u64]| {
+        let (mut health, mut at) = (known(millis(10)), T + secs(10));
+        for delay in delays {
+            health.ask(at);
+            health.on_pong(None, at + millis(*delay));
+            at += secs(5);
+        }
+        silence(&mut health, at) - health.wait() * 3
+    };
+    assert_eq!(answered(&[10, 160]), Duration::ZERO, "no retransmission is as quick as that");
+    assert_eq!(answered(&[10, 400]), secs(4));
+    assert!((millis(5900)..=secs(6)).contains(&answered(&[400, 400])));
+    assert!(answered(&[400; 20]) <= secs(8));
+    assert!((secs(2)..millis(2100)).contains(&answered(&[400, 10, 10, 10, 10, 10])), "half of it after five");
+    let mut calm = [10; 90];
+    calm[0] = 400;
+    assert_eq!(answered(&calm), Duration::ZERO);
+    // Of several pings the first is what the time is counted from.
+    let mut health = known(millis(10));
+    run(&mut health, T + millis(10_600));
+    health.on_pong(None, T + millis(10_600));
+    assert_eq!(health.path().patience(), secs(4));
+}
+
+#[test]
+fn an_acknowledged_ping_puts_the_verdict_off_once() {
+    let mut health = known(millis(10));
+    run(&mut health, T + millis(10_900));
+    health.on_acknowledged(true, T + millis(10_900));
+    assert_eq!(health.condemned(T + secs(16) + millis(9)), None, "the answer may be lost and on its way again");
+    health.on_acknowledged(true, T + secs(16));
+    assert!(health.condemned(T + secs(16) + millis(10)).is_some(), "but it does not come");
+    // As long as there is more to be acknowledged, each step counts.
+    let mut health = known(millis(10));
+    run(&mut health, T + millis(10_900));
+    health.on_acknowledged(false, T + millis(10_900));
+    assert_eq!(health.condemned(T + millis(11_649)), None);
+    assert!(health.condemned(T + millis(11_650)).is_some());
+}
+
+#[test]
+fn a_path_that_opens_gives_the_old_link_a_second() {
+    let dead = |opened: u64| {
+        let mut health = known(millis(10));
+        run(&mut health, T + millis(opened));
+        health.on_opened(T + millis(opened));
+        (0..9000).find(|ms| health.condemned(T + millis(opened + ms)).is_some()).unwrap()
+    };
+    // Asked at 10.010.
+    assert_eq!(dead(10_600), 1250);
+    assert_eq!(dead(15_000), 1250);
+    assert_eq!(dead(15_011), 0, "after so long nothing is waited for");
+    let mut health = known(millis(10));
+    run(&mut health, T + millis(11_000));
+    health.on_opened(T + millis(11_000));
+    assert_eq!(health.path().patience(), secs(2), "the next link is to know");
+    assert_eq!(known(millis(10)).path().patience(), Duration::ZERO);
+}
+
+/// A path that loses packets, as TCP with bounded retransmission sees it.
+struct Lossy {
+    seed: u64,
+    percent: u64,
+}
+
+impl Lossy {
+    fn below(&mut self, n: u64) -> u64 {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.seed >> 33) % n
+    }
+
+    /// How long one packet takes one way: tail probe, then retransmissions. `first`: before the first of them.
+    fn one_way(&mut self, first: u64) -> Duration {
+        let (mut took, mut rto) = (0, first);
+        while self.below(100) < self.percent {
+            took += rto;
+            rto = (rto * 2).min(1000);
+        }
+        millis(took + 5)
+    }
+
+    fn round_trip(&mut self, first: u64) -> Duration {
+        self.one_way(first) + self.one_way(first)
+    }
+}
+
+/// An hour of pings on a path that loses so many percent from the start: races and switches.
+fn hour(seed: u64, percent: u64) -> (u32, u32) {
+    let mut path = Lossy { seed, percent };
+    let (mut health, mut now) = (Health::new(secs(5), Path::default(), T), T);
+    let (mut races, mut switches) = (0, 0);
+    let (mut pong, mut second): (Option<Instant>, Option<(Instant, Instant)>) = (None, None);
+    while now < T + secs(3600) {
+        let opened = second.map(|(opened, _)| opened).filter(|at| *at > now);
+        let ready = second.map(|(_, ready)| ready).filter(|at| *at > now);
+        now = [health.deadline(), pong, opened, ready].into_iter().flatten().min().unwrap().max(now);
+        if pong.is_some_and(|at| at <= now) {
+            pong = None;
+            health.on_pong(None, now);
+        }
+        if second.is_some_and(|(opened, _)| opened == now) {
+            health.on_opened(now);
+        }
+        health.expire(now);
+        while let Some(order) = health.poll() {
+            match order {
+                // A ping behind one that waits for its retransmission waits with it.
+                Order::Ping => pong = pong.or_else(|| Some(now + path.round_trip(200))),
+                Order::Prepare(_) => {
+                    races += 1;
+                    let connected = path.round_trip(250);
+                    // TLS and the first ping.
+                    let ready = now + connected + path.round_trip(200) + path.round_trip(200);
+                    let late = connected > health.wait();
+                    second = Some((if late { now + connected } else { T }, ready));
+                }
+                Order::StandDown => second = None,
+            }
+        }
+        if second.is_some_and(|(_, ready)| ready <= now) && health.condemned(now).is_some() {
+            switches += 1;
+            (health, pong, second) = (Health::new(secs(5), health.path(), now), None, None);
+        }
+    }
+    (races, switches)
+}
+
+#[test]
+fn a_path_that_loses_a_third_is_hardly_ever_left() {
+    let hours = |percent| (0..50).map(|seed| hour(seed, percent)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let (races, switches) = hours(2);
+    assert!(races < 100 && switches == 0, "2 %: {races} races, {switches} switches in 50 hours");
+    let (races, switches) = hours(30);
+    assert!(races > 500 && switches < 20, "30 %: {races} races, {switches} switches in 50 hours");
 }
