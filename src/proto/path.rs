@@ -15,8 +15,8 @@ const MAX_WAIT: Duration = secs(2);
 /// The wait while no round trip is known.
 const FIRST_WAIT: Duration = secs(1);
 /// The most that late answers buy, and what the first thing to come late on a path buys at least.
-const MAX_PATIENCE: Duration = secs(8);
-const FIRST_PATIENCE: Duration = secs(2);
+const MAX_PATIENCE: Duration = secs(4);
+const FIRST_PATIENCE: Duration = secs(1);
 /// An answer is late if it takes two round trips and so much more: then something was sent again.
 const LATE: Duration = millis(150);
 
@@ -41,7 +41,7 @@ impl Path {
         self.srtt.map_or(FIRST_WAIT, |srtt| (srtt + self.var * 4 + millis(50)).clamp(MIN_WAIT, MAX_WAIT))
     }
 
-    /// How much longer than usual silence has to last: 0 to 8 s.
+    /// How much longer than usual silence has to last: 0 to 4 s.
     pub fn patience(&self) -> Duration {
         self.patience
     }

@@ -260,10 +260,10 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
         silence(&mut health, at) - health.wait() * 3
     };
     assert_eq!(answered(&[10, 160]), Duration::ZERO, "no retransmission is as quick as that");
-    assert_eq!(answered(&[10, 400]), secs(4));
-    assert!((millis(5900)..=secs(6)).contains(&answered(&[400, 400])));
-    assert!(answered(&[400; 20]) <= secs(8));
-    assert!((secs(2)..millis(2100)).contains(&answered(&[400, 10, 10, 10, 10, 10])), "half of it after five");
+    assert_eq!(answered(&[10, 400]), secs(2));
+    assert!((millis(2900)..=secs(3)).contains(&answered(&[400, 400])));
+    assert!(answered(&[400; 20]) <= secs(4));
+    assert!((secs(1)..millis(1100)).contains(&answered(&[400, 10, 10, 10, 10, 10])), "half of it after five");
     let mut calm = [10; 90];
     calm[0] = 400;
     assert_eq!(answered(&calm), Duration::ZERO);
@@ -271,7 +271,7 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
     let mut health = known(millis(10));
     run(&mut health, T + millis(10_600));
     health.on_pong(None, T + millis(10_600));
-    assert_eq!(health.path().patience(), secs(4));
+    assert_eq!(health.path().patience(), secs(2));
 }
 
 #[test]
@@ -305,11 +305,11 @@ fn a_path_that_opens_gives_the_old_link_a_second() {
     let mut health = known(millis(10));
     run(&mut health, T + millis(11_000));
     health.on_opened(T + millis(11_000));
-    assert_eq!(health.path().patience(), secs(2), "the next link is to know");
+    assert_eq!(health.path().patience(), secs(1), "the next link is to know");
     assert_eq!(known(millis(10)).path().patience(), Duration::ZERO);
 }
 
-/// A path that loses packets, as TCP with bounded retransmission sees it.
+/// A path that loses packets, as TCP sees it.
 struct Lossy {
     seed: u64,
     percent: u64,
@@ -321,18 +321,20 @@ impl Lossy {
         (self.seed >> 33) % n
     }
 
-    /// How long one packet takes one way: tail probe, then retransmissions. `first`: before the first of them.
-    fn one_way(&mut self, first: u64) -> Duration {
+    /// How long one packet takes one way: tail probe, then retransmissions. `first`: before the first of them; `most`:
+    /// between two.
+    fn one_way(&mut self, first: u64, most: u64) -> Duration {
         let (mut took, mut rto) = (0, first);
         while self.below(100) < self.percent {
             took += rto;
-            rto = (rto * 2).min(1000);
+            rto = (rto * 2).min(most);
         }
         millis(took + 5)
     }
 
+    /// We bound the time between retransmissions, the server does not.
     fn round_trip(&mut self, first: u64) -> Duration {
-        self.one_way(first) + self.one_way(first)
+        self.one_way(first, 1000) + self.one_way(first, 120_000)
     }
 }
 
@@ -369,7 +371,8 @@ fn hour(seed: u64, percent: u64) -> (u32, u32) {
                 Order::StandDown => second = None,
             }
         }
-        if second.is_some_and(|(_, ready)| ready <= now) && health.condemned(now).is_some() {
+        let ready = second.is_some_and(|(_, ready)| ready <= now);
+        if ready && health.condemned(now).is_some() || health.lost(now).is_some() {
             switches += 1;
             (health, pong, second) = (Health::new(secs(5), health.path(), now), None, None);
         }
@@ -383,5 +386,5 @@ fn a_path_that_loses_a_third_is_hardly_ever_left() {
     let (races, switches) = hours(2);
     assert!(races < 100 && switches == 0, "2 %: {races} races, {switches} switches in 50 hours");
     let (races, switches) = hours(30);
-    assert!(races > 500 && switches < 20, "30 %: {races} races, {switches} switches in 50 hours");
+    assert!(races > 500 && switches < 40, "30 %: {races} races, {switches} switches in 50 hours");
 }
