@@ -38,6 +38,7 @@ use session::{CONTROL, Session};
 use setup::Setup;
 use shared::{Shared, TaskKey};
 use slab::Slab;
+use std::net::IpAddr;
 use tunnel::Fate;
 use work::Work;
 
@@ -399,7 +400,7 @@ impl Client {
     }
 
     /// Opens a work connection; false if that cannot be done now.
-    fn open_work(&mut self, hello: Vec<u8>, server: std::net::IpAddr, net: &mut dyn Net) -> bool {
+    fn open_work(&mut self, hello: Vec<u8>, server: IpAddr, net: &mut dyn Net) -> bool {
         let now = self.shared.now;
         let Some((link_key, _)) = self.session.link() else { return true };
         let place = self.session.server();
@@ -472,6 +473,29 @@ impl Client {
         self.drop_pooled(net);
         if let Some(link) = ended.link {
             self.drop_link(link, failure.blame == Blame::Silence, net);
+        }
+        if failure.blame == Blame::Silence {
+            self.drop_stranded(net);
+        }
+    }
+
+    /// Cuts off the work connections with a link of their own whose address is not ours any more: nothing can come back to
+    /// them, and the kernel would not notice for a quarter of an hour.
+    fn drop_stranded(&mut self, net: &mut dyn Net) {
+        let own = |link: &Link| match link.owner {
+            Owner::Work(work) => Some((work, net.local_addr(link.sock)?.ip())),
+            Owner::Session => None,
+        };
+        let works: Vec<(u32, IpAddr)> = self.links.iter().filter_map(|(_, link)| own(link)).collect();
+        let mut gone: Vec<IpAddr> = works.iter().map(|(_, ip)| *ip).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        gone.retain(|ip| !net.has_address(*ip));
+        for (key, _) in works.iter().filter(|(_, ip)| gone.contains(ip)) {
+            if let Some(work) = self.works.try_remove(*key as usize) {
+                let (_, _, mut cx) = self.split(net);
+                work.abort(&mut cx);
+            }
         }
     }
 

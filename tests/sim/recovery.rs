@@ -340,3 +340,19 @@ fn servers_that_hold_a_session_that_died_silently_are_gone_around() {
         assert_eq!(tally.takeovers > 0, limit == 20, "frps {version}: {tally:?}");
     }
 }
+
+#[test]
+fn without_mux_connections_from_an_address_that_is_gone_are_cut_off() {
+    let mut run = at_rest(plan(false));
+    let guest = run.site.invite(Way::Stalled, 50_000, run.sim.now());
+    run.pass(secs(1));
+    assert_eq!(run.site.guests[guest].verdict, Verdict::Open);
+    run.sim.cut_all(server());
+    run.sim.address = Some(IpAddr::from([10, 0, 0, 77]));
+    run.sim.ring();
+    let took = until_back(&mut run, secs(30));
+    assert!(took < millis(700), "{took:?}");
+    run.pass(secs(2));
+    run.check_leftovers();
+    serves(&mut run);
+}
