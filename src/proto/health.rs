@@ -38,8 +38,8 @@ pub const RTO_MAX: Duration = secs(1);
 /// A path that was shut for less gets [`RTO_MAX`] more when it opens. After longer silence the old link is not waited for:
 /// where its retransmissions are not bounded, the next one is far away.
 const SHUT: Duration = secs(5);
-/// What the far end's acknowledgement of everything we sent buys, once.
-const ARRIVED: Duration = secs(5);
+/// The most, whatever speaks for the link. By then a retransmission is so far away that a new connection is the cure.
+const MAX_SILENCE: Duration = secs(5);
 /// A link silent for so long is condemned even if nothing else can be reached: the kernel's limit, and some.
 pub const GIVE_UP: Duration = secs(20);
 /// Two races without cause within the first make every wait twice as long for the second.
@@ -168,7 +168,8 @@ impl Health {
     }
 
     fn silence(&self) -> Duration {
-        (self.wait() * 3).max(MIN_SILENCE) + self.path.patience() + if self.arrived { ARRIVED } else { Duration::ZERO }
+        let usual = (self.wait() * 3).max(MIN_SILENCE) + self.path.patience();
+        if self.arrived { MAX_SILENCE } else { usual.min(MAX_SILENCE) }
     }
 
     /// Bytes were handed to the kernel.

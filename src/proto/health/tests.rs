@@ -238,18 +238,6 @@ fn random_lives_never_condemn_a_link_that_answers() {
 
 #[test]
 fn late_answers_buy_time_and_punctual_ones_give_it_back() {
-    let silence = |health: &mut Health, at: Instant| {
-        // From the beginning of the race to the verdict.
-        health.suspect(Cause::Poked, at);
-        let end = at + secs(30);
-        let asked = at + health.wait();
-        while health.condemned(health.deadline().unwrap()).is_none() {
-            health.expire(health.deadline().unwrap());
-            assert!(health.deadline().unwrap() < end);
-        }
-        health.deadline().unwrap().since(asked)
-    };
-    assert_eq!(silence(&mut known(millis(10)), T + secs(6)), millis(750));
     let answered = |delays: &[u64]| {
         let (mut health, mut at) = (known(millis(10)), T + secs(10));
         for delay in delays {
@@ -257,11 +245,11 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
             health.on_pong(None, at + millis(*delay));
             at += secs(5);
         }
-        silence(&mut health, at) - health.wait() * 3
+        health.path().patience()
     };
     assert_eq!(answered(&[10, 160]), Duration::ZERO, "no retransmission is as quick as that");
     assert_eq!(answered(&[10, 400]), secs(2));
-    assert!((millis(2900)..=secs(3)).contains(&answered(&[400, 400])));
+    assert_eq!(answered(&[400, 400]), secs(3));
     assert!(answered(&[400; 20]) <= secs(4));
     assert!((secs(1)..millis(1100)).contains(&answered(&[400, 10, 10, 10, 10, 10])), "half of it after five");
     let mut calm = [10; 90];
@@ -272,6 +260,12 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
     run(&mut health, T + millis(10_600));
     health.on_pong(None, T + millis(10_600));
     assert_eq!(health.path().patience(), secs(2));
+    // That is how much later the verdict comes; 750 ms after the race began it would be else.
+    orders(&mut health);
+    run(&mut health, T + millis(15_850));
+    assert!(health.racing());
+    assert_eq!(health.condemned(T + millis(15_850) + millis(2749)), None);
+    assert!(health.condemned(T + millis(15_850) + millis(2750)).is_some());
 }
 
 #[test]
@@ -279,9 +273,9 @@ fn an_acknowledged_ping_puts_the_verdict_off_once() {
     let mut health = known(millis(10));
     run(&mut health, T + millis(10_900));
     health.on_acknowledged(true, T + millis(10_900));
-    assert_eq!(health.condemned(T + secs(16) + millis(9)), None, "the answer may be lost and on its way again");
-    health.on_acknowledged(true, T + secs(16));
-    assert!(health.condemned(T + secs(16) + millis(10)).is_some(), "but it does not come");
+    assert_eq!(health.condemned(T + millis(15_259)), None, "the answer may be lost and on its way again");
+    health.on_acknowledged(true, T + secs(15));
+    assert!(health.condemned(T + millis(15_260)).is_some(), "but it does not come");
     // As long as there is more to be acknowledged, each step counts.
     let mut health = known(millis(10));
     run(&mut health, T + millis(10_900));
@@ -386,5 +380,5 @@ fn a_path_that_loses_a_third_is_hardly_ever_left() {
     let (races, switches) = hours(2);
     assert!(races < 100 && switches == 0, "2 %: {races} races, {switches} switches in 50 hours");
     let (races, switches) = hours(30);
-    assert!(races > 500 && switches < 40, "30 %: {races} races, {switches} switches in 50 hours");
+    assert!(races > 500 && switches < 75, "30 %: {races} races, {switches} switches in 50 hours");
 }
