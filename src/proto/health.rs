@@ -188,7 +188,9 @@ impl Health {
     /// The far end's kernel has acknowledged bytes since this was last looked at, `all`: everything. Not an answer, but
     /// the path is there: a verdict is put off, as long as there is more to come; once, if there is not.
     pub fn on_acknowledged(&mut self, all: bool, now: Instant) {
-        if !all {
+        if self.orders.contains(&Order::Ping) {
+            // It is older than the question.
+        } else if !all {
             self.heard = now;
         } else if core::mem::replace(&mut self.arrived, self.ping.is_some()) {
             return;
@@ -287,6 +289,9 @@ impl Health {
 
     /// When [`Health::expire`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
+        if !self.orders.is_empty() {
+            return Some(Instant::ZERO);
+        }
         if self.proof.is_some() {
             return None;
         }

@@ -119,6 +119,9 @@ fn a_route_that_moves_makes_the_link_prove_itself() {
 #[test]
 fn a_signal_makes_the_link_prove_itself() {
     let mut run = at_rest(plan(true));
+    run.sim.signal(Signal::Poke);
+    run.pass(secs(4));
+    assert!(logs::take().is_empty(), "a link that answers is asked, and that is all");
     run.sim.cut_all(server());
     run.sim.signal(Signal::Poke);
     let took = until_back(&mut run, secs(30));
@@ -355,4 +358,55 @@ fn without_mux_connections_from_an_address_that_is_gone_are_cut_off() {
     run.pass(secs(2));
     run.check_leftovers();
     serves(&mut run);
+}
+
+#[test]
+fn a_reset_is_followed_by_a_short_pause() {
+    let mut all: Vec<Duration> = (0..40)
+        .map(|seed| {
+            let mut run = at_rest(Plan { seed, ..plan(true) });
+            run.sim.disown_all(server());
+            until_back(&mut run, secs(30))
+        })
+        .collect();
+    all.sort();
+    assert!(all[0] < millis(250) && all[39] > millis(400) && all[39] < millis(750), "{all:?}");
+}
+
+#[test]
+fn what_was_acknowledged_before_the_question_is_no_answer() {
+    let mut run = at_rest(plan(true));
+    serves(&mut run);
+    run.pass(secs(1));
+    run.sim.cut_all(server());
+    run.sim.signal(Signal::Poke);
+    let took = until_back(&mut run, secs(30));
+    assert!(took < millis(1300), "{took:?}");
+}
+
+#[test]
+fn a_path_that_was_late_is_given_more_time_on_the_next_link_as_well() {
+    let mut run = at_rest(plan(true));
+    run.sim.signal(Signal::Poke);
+    run.sim.delay_all(server(), run.sim.now() + millis(800));
+    run.pass(secs(2));
+    assert_eq!(run.site.frps.tally().logins, 1);
+    for link in ["the late one", "the next"] {
+        run.sim.cut_all(server());
+        run.sim.signal(Signal::Poke);
+        let took = until_back(&mut run, secs(30));
+        assert!((millis(2500)..millis(3500)).contains(&took), "{link}: {took:?}");
+        run.pass(secs(1));
+    }
+}
+
+#[test]
+fn an_old_link_has_a_second_more_when_the_path_opens() {
+    // The second connection is through at once when the path opens, the old one with its next retransmission.
+    let mut run = at_rest(plan(true));
+    run.sim.signal(Signal::Poke);
+    run.sim.stall = Some((server(), run.sim.now() + secs(3)));
+    run.sim.delay_all(server(), run.sim.now() + millis(3900));
+    run.pass(secs(60));
+    assert_eq!(run.site.frps.tally().logins, 1, "{:?}", logs::take());
 }

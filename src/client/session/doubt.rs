@@ -23,20 +23,12 @@ const DIAL_PAUSE: Duration = millis(500);
 impl Up {
     /// Looks whether what we sent is being acknowledged: life on a link whose answers are stuck or lost.
     fn measure(&mut self, cx: &Cx<'_>) {
-        let before = self.acknowledged;
-        if let Some(waiting) = self.mark(cx)
-            && before.is_some_and(|before| Some(before) != self.acknowledged)
-        {
+        let Some(link) = cx.links.get(self.link as usize) else { return };
+        let Some(waiting) = cx.net.unacknowledged(link.sock) else { return };
+        let acknowledged = link.wrote.wrapping_sub(waiting);
+        if self.acknowledged.replace(acknowledged).is_some_and(|before| before != acknowledged) {
             self.health.on_acknowledged(waiting == 0, cx.shared.now);
         }
-    }
-
-    /// Takes note of what has been acknowledged; how much has not.
-    fn mark(&mut self, cx: &Cx<'_>) -> Option<u32> {
-        let link = cx.links.get(self.link as usize)?;
-        let waiting = cx.net.unacknowledged(link.sock)?;
-        self.acknowledged = Some(link.wrote.wrapping_sub(waiting));
-        Some(waiting)
     }
 }
 
@@ -136,14 +128,10 @@ impl Session {
         let mut prepare = None;
         while let Some(order) = up.health.poll() {
             match order {
-                Order::Ping => {
-                    // What is acknowledged from now on may be the ping.
-                    up.mark(cx);
-                    match cx.links.get_mut(up.link as usize).and_then(|link| link.mux.as_mut()) {
-                        Some(mux) => mux.ping(now),
-                        None => up.control.probe(now, cx.net.unix_time()),
-                    }
-                }
+                Order::Ping => match cx.links.get_mut(up.link as usize).and_then(|link| link.mux.as_mut()) {
+                    Some(mux) => mux.ping(now),
+                    None => up.control.probe(now, cx.net.unix_time()),
+                },
                 Order::Prepare(cause) => prepare = Some(cause),
                 Order::StandDown => {
                     log::info!("{}the link to the server answers again", self.prefix);

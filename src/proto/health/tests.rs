@@ -269,6 +269,21 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
 }
 
 #[test]
+fn after_five_seconds_of_silence_nothing_speaks_for_a_link() {
+    let mut health = known(secs(2));
+    for i in 1..6 {
+        health.ask(T + secs(i * 10));
+        health.on_pong(None, T + secs(i * 10) + if i % 2 == 0 { secs(9) } else { secs(2) });
+    }
+    assert!(health.wait() * 3 + health.path().patience() > secs(7));
+    orders(&mut health);
+    health.suspect(Cause::Poked, T + secs(60));
+    run(&mut health, T + secs(66));
+    assert_eq!(health.condemned(T + millis(66_999)), None, "2 s of waiting, then 5 s");
+    assert!(health.condemned(T + secs(67)).is_some());
+}
+
+#[test]
 fn an_acknowledged_ping_puts_the_verdict_off_once() {
     let mut health = known(millis(10));
     run(&mut health, T + millis(10_900));
