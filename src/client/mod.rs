@@ -22,6 +22,7 @@ mod standby;
 mod tunnel;
 mod work;
 
+pub use session::Memory;
 pub use setup::{FRP_VERSION, MAX_BUDGET, MIN_BUDGET, Machine};
 
 use crate::config::{Config, Finding};
@@ -125,6 +126,21 @@ impl Client {
         })
     }
 
+    /// What an earlier run of the program remembered; to be told before the first turn.
+    pub fn recall(&mut self, memory: Memory) {
+        self.session.recall(memory);
+    }
+
+    /// What the next run of the program should be told, if that has changed since the last call.
+    pub fn take_memory(&mut self) -> Option<&Memory> {
+        self.session.take_memory()
+    }
+
+    fn end(&mut self, exit: Exit) {
+        self.session.close(&self.setup);
+        self.exit = Some(exit);
+    }
+
     /// Why the client has ended; `None` while it runs.
     pub fn exit(&self) -> Option<&Exit> {
         self.exit.as_ref()
@@ -208,7 +224,7 @@ impl Client {
 
     fn on_signal(&mut self, signal: Signal) {
         match signal {
-            Signal::Terminate => self.exit = Some(Exit::Terminated),
+            Signal::Terminate => self.end(Exit::Terminated),
             Signal::Report => {
                 let (works, bytes) = self.load();
                 for line in self.session.status(self.shared.now) {
@@ -468,7 +484,7 @@ impl Client {
         let (session, _, mut cx) = self.split(net);
         let ended = session.fail(&failure, &mut cx);
         if let Some(why) = ended.give_up {
-            self.exit = Some(Exit::LoginFailed(why));
+            self.end(Exit::LoginFailed(why));
         }
         self.drop_pooled(net);
         if let Some(link) = ended.link {

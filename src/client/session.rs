@@ -3,9 +3,12 @@
 //! Owns the phase, the control machine, the link's health, the second connection, the pace of retries and the session's
 //! name. Does not own links or work connections; it says what is to become of them. Always true: there is one phase, and
 //! each but a running session has a deadline; never are two logins of one run id unanswered. Worst case: the
-//! announcements of all proxies, once, 20 KiB of the control machine, and the outages' records.
+//! announcements of all proxies, once, 20 KiB of the control machine, and the records of outages and names.
 
 mod doubt;
+mod memory;
+
+pub use memory::Memory;
 
 use super::cx::Cx;
 use super::dial::{Dial, Host, Progress};
@@ -22,8 +25,11 @@ use crate::proto::path::Path;
 use crate::proto::takeover::{Takeover, takeover};
 use crate::proto::time::{Duration, Instant, secs, sooner};
 use crate::wire::msg::NewProxy;
+use memory::Notes;
 use std::net::{IpAddr, SocketAddr};
 
+/// How a connection that the server closed is told.
+const EOF: &str = "EOF";
 /// What usually makes a server close the connection without a word.
 const EOF_HINT: &str = " (are transport.tcpMux and transport.tls the same on both ends?)";
 
@@ -34,6 +40,11 @@ pub(super) const CONTROL: u32 = u32::MAX;
 const NO_ROUTE_PAUSE: Duration = secs(5);
 /// How long names that the server still holds for our old session are asked for again every second.
 const PATIENCE: Duration = secs(90);
+
+/// A session that the server ends so soon after the login was not meant to be.
+const TOO_SOON: Duration = secs(10);
+/// So many of them in a row are somebody else with our run id, and not a server that restarts.
+const REPLACED: u32 = 2;
 
 /// Tries in a row that may come to nothing before the next server is tried.
 const STRIKES: u32 = 2;
@@ -107,6 +118,10 @@ pub(super) struct Session {
     /// When to look at the network again.
     look_at: Option<Instant>,
     asked_at: Option<Instant>,
+    notes: Notes,
+    logged_in_at: Instant,
+    /// Sessions in a row that the server ended too soon.
+    replaced: u32,
 }
 
 /// A link whose session has ended.
@@ -146,6 +161,9 @@ impl Session {
             last_peer: None,
             look_at: None,
             asked_at: None,
+            notes: Notes::default(),
+            logged_in_at: now,
+            replaced: 0,
         }
     }
 
@@ -333,10 +351,13 @@ impl Session {
         let mut iv = [0; BLOCK];
         cx.net.random(&mut iv);
         let mut login = cx.setup.login.clone();
-        let held = self.end == End::Silent && self.takeover(cx) != Takeover::AtOnce && !self.run_id.is_empty();
+        self.use_recalled(cx);
+        let slow = self.takeover(cx) != Takeover::AtOnce;
+        // Without its name nothing takes over at once.
+        let held = self.end == End::Silent && (slow || self.run_id.is_empty());
         // A client id is refused as online until the old session has ended: then only the old name helps.
         let fresh = held && login.client_id.is_empty();
-        if held {
+        if held && slow {
             self.explain(cx);
         }
         if !fresh {
@@ -418,6 +439,8 @@ impl Session {
                 log::info!("{}login to server success, get run id [{run_id}]", self.prefix);
                 (self.run_id, self.server_version, self.ever_up) = (run_id, version, true);
                 self.end = End::Known;
+                self.logged_in_at = cx.shared.now;
+                self.named(cx);
                 self.backoff.up(cx.shared.now);
                 (self.strikes, self.went_round) = (0, false);
                 self.failback_at = (self.server != 0).then_some(cx.shared.now + cx.setup.failback);
@@ -485,12 +508,14 @@ impl Session {
             let next = if pause.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(pause)) };
             log::warn!("{}the connection to the server is lost: {failure}; next try {next}", self.prefix);
             log::debug!("{}control message dispatcher exited", self.prefix);
+            self.count_replaced(failure, cx);
         } else {
-            if failure.blame == Blame::Unanswered && self.takeover(cx) != Takeover::AtOnce {
+            let burnt = self.takeover(cx) != Takeover::AtOnce || self.notes.unproven;
+            if failure.blame == Blame::Unanswered && burnt {
                 // On some servers a second login under this name would wait for ever.
-                self.run_id.clear();
+                self.drop_name(End::Silent, cx);
             }
-            let hint = if failure.text == "EOF" { EOF_HINT } else { "" };
+            let hint = if failure.text == EOF { EOF_HINT } else { "" };
             log::warn!("{}connect to server error: {failure}{hint}", self.prefix);
             if !self.ever_up && cx.setup.login_fail_exit {
                 return Ended { link, give_up: Some(failure.text.clone()) };
@@ -512,6 +537,23 @@ impl Session {
             }
         }
         Ended { link, give_up: None }
+    }
+
+    /// Two processes with one run id end each other's sessions for ever, unless one of them takes another.
+    fn count_replaced(&mut self, failure: &Failure, cx: &Cx<'_>) {
+        let ended = failure.blame == Blame::Server && failure.text == EOF;
+        let soon = cx.shared.now.since(self.logged_in_at) < TOO_SOON;
+        self.replaced = if ended && soon { self.replaced + 1 } else { 0 };
+        if self.replaced == REPLACED {
+            self.replaced = 0;
+            log::warn!(
+                "{}the server ended {REPLACED} sessions in a row within {} s of the login: another process may be using \
+                 our run id; taking a new one",
+                self.prefix,
+                TOO_SOON.as_secs()
+            );
+            self.drop_name(End::Known, cx);
+        }
     }
 
     /// Ends the phase: its link, and when the session was last alive if it had begun.

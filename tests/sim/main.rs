@@ -10,6 +10,7 @@ mod guest;
 mod logs;
 mod plan;
 mod recovery;
+mod restart;
 mod run;
 mod scenes;
 mod service;

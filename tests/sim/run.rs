@@ -9,8 +9,8 @@ use super::guest::{Guest, Verdict, Way};
 use super::plan::{Naming, Plan, Trouble};
 use super::service::PORTS;
 use super::site::{Site, server};
-use redial::client::{Client, Machine};
-use redial::config;
+use redial::client::{Client, Machine, Memory};
+use redial::config::{self, Config};
 use redial::net::sim::Sim;
 use redial::net::{Answer, Event, Net};
 use redial::proto::time::{Duration, Instant, millis, secs, sooner};
@@ -27,6 +27,9 @@ pub(crate) struct Run {
     pub(crate) sim: Sim,
     pub(crate) site: Site,
     pub(crate) client: Client,
+    config: Config,
+    /// What the client wants to be remembered.
+    pub(crate) memory: Memory,
     pub(crate) start: Instant,
     events: Vec<Event>,
     /// Turns the client was given.
@@ -52,10 +55,16 @@ impl Run {
         settings.token = "t".to_owned();
         adapt(&mut settings);
         let loaded = config::parse("sim.toml", &configuration(&plan, lines)).expect("a valid configuration");
-        let machine = Machine { hostname: "sim".to_owned(), memory_available: Some(64 << 20) };
-        let client = Client::new(&loaded.config, &machine, start).expect("a client");
+        let config = loaded.config;
+        let client = program(&config, start);
         let site = Site::new(&plan, settings, start);
-        Self { plan, sim, site, client, start, events: Vec::new(), turns: 0 }
+        Self { plan, sim, site, client, config, memory: Memory::default(), start, events: Vec::new(), turns: 0 }
+    }
+
+    /// The program starts again, with what it remembers. What becomes of its connections is the caller's business.
+    pub(crate) fn start_again(&mut self) {
+        self.client = program(&self.config, self.sim.now());
+        self.client.recall(self.memory.clone());
     }
 
     /// One turn; false if nothing will ever happen again, or the client has ended.
@@ -67,6 +76,7 @@ impl Run {
     fn turn_before(&mut self, end: Option<Instant>) -> bool {
         self.turns += 1;
         self.client.turn(&mut self.sim);
+        self.remember();
         if self.client.exit().is_some() {
             return false;
         }
@@ -75,8 +85,15 @@ impl Run {
         for event in self.events.drain(..) {
             self.client.handle(event, &mut self.sim);
         }
+        self.remember();
         // As the program does it: no turn after the end.
         goes_on && self.client.exit().is_none()
+    }
+
+    fn remember(&mut self) {
+        if let Some(memory) = self.client.take_memory() {
+            self.memory = memory.clone();
+        }
     }
 
     /// Turns until `done`, at most for `limit`.
@@ -189,6 +206,11 @@ impl Run {
     pub(crate) fn trace(&self) -> u64 {
         self.site.trace
     }
+}
+
+fn program(config: &Config, now: Instant) -> Client {
+    let machine = Machine { hostname: "sim".to_owned(), memory_available: Some(64 << 20) };
+    Client::new(config, &machine, now).expect("a client")
 }
 
 fn name_server(plan: &Plan, sim: &mut Sim) {

@@ -93,6 +93,12 @@ impl Site {
         self.guests.len() - 1
     }
 
+    /// Somebody else logs in under the names of all sessions, and goes.
+    pub(crate) fn replace_all(&mut self, now: Instant) {
+        self.frps.replace_all(now);
+        self.next_tick = Some(now);
+    }
+
     /// Carries out what the server wants.
     pub(crate) fn serve(&mut self, far: &mut Far<'_>) {
         let now = far.now();

@@ -212,6 +212,7 @@ impl Session {
             self.use_server(server, cx);
         }
         self.standby = Standby::Off;
+        self.replaced = 0;
         if let Phase::Up(up) = core::mem::replace(&mut self.phase, Phase::Waiting { until: now, no_route: false }) {
             self.announces = up.control.into_proxies();
             if let Some(mux) = cx.links.get_mut(old as usize).and_then(|link| link.mux.as_mut()) {

@@ -212,6 +212,13 @@ impl Sim {
         }
     }
 
+    /// The program is gone: its kernel closes what it had open.
+    pub fn close_all(&mut self) {
+        let open = self.conns.iter().zip(0..).filter(|(c, _)| c.phase != Phase::Closed);
+        let open: Vec<Sock> = open.map(|(c, link)| c.sock(link)).collect();
+        open.into_iter().for_each(|sock| self.close(sock));
+    }
+
     /// What is on its way on the connections to this address that exist now arrives no sooner than `until`.
     pub fn delay_all(&mut self, to: SocketAddr, until: Instant) {
         self.conns.iter_mut().filter(|c| c.to == to).for_each(|c| c.stalled = until);

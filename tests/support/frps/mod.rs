@@ -213,6 +213,12 @@ impl Frps {
         }
     }
 
+    /// Ends every session, as a login with its run id from elsewhere does.
+    pub(crate) fn replace_all(&mut self, now: Instant) {
+        self.wires.now = now;
+        self.sessions.keys().cloned().collect::<Vec<_>>().iter().for_each(|run_id| self.end_session(run_id));
+    }
+
     /// A client connected.
     pub(crate) fn connected(&mut self, conn: Conn, now: Instant) {
         self.wires.now = now;
