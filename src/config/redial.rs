@@ -24,10 +24,24 @@ pub struct Extension {
     pub spread: Duration,
     /// `failback`: how long to stay with another server before the first one is tried again (10 s to a day; 600 s).
     pub failback: Duration,
+    /// `stateFile`: where the program keeps what outlives it.
+    pub state_file: StateFile,
     /// How the first server is reached.
     pub way: Way,
     /// `servers`: further ones, in the order in which they are tried.
     pub servers: Vec<Server>,
+}
+
+/// Where the state file is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StateFile {
+    /// Not set: in the place that the system has for such files, under a name of the configuration's own.
+    #[default]
+    Automatic,
+    /// `""`: there is none.
+    Off,
+    /// There; relative to the working directory.
+    At(String),
 }
 
 /// A further server.
@@ -84,10 +98,24 @@ pub(super) fn resolve(mut t: Scope<'_>, port: u16) -> Extension {
     let seconds = |n: Option<i64>, default: u64| secs(n.and_then(|n| u64::try_from(n).ok()).unwrap_or(default));
     let spread = seconds(t.int_in("spread", 1..=60), 2);
     let failback = seconds(t.int_in("failback", 10..=86_400), 600);
+    let state_file = state_file(&mut t);
     let way = way(&mut t);
     let servers = servers(&mut t, port);
     t.finish(&[]);
-    Extension { probe, spread, failback, way, servers }
+    Extension { probe, spread, failback, state_file, way, servers }
+}
+
+fn state_file(t: &mut Scope<'_>) -> StateFile {
+    let there = t.line_of("stateFile").is_some();
+    let Some(Found { value, line, key }) = t.text("stateFile") else {
+        return if there { StateFile::Off } else { StateFile::Automatic };
+    };
+    if value.contains(char::is_control) {
+        t.report().error(line, &key, "there is a control character in the path");
+    } else if value.ends_with('/') {
+        t.report().error(line, &key, format!("\"{value}\" is a directory: name a file in it"));
+    }
+    StateFile::At(value)
 }
 
 fn detect(t: &mut Scope<'_>) -> Duration {

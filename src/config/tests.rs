@@ -341,6 +341,14 @@ fn the_extension_is_read_and_checked() {
     let plain = good(PROXY).config.extension;
     assert_eq!((plain.probe, plain.spread, plain.servers.len()), (secs(5), secs(2), 0));
     assert_eq!(good(&format!("redial.probeInterval = 12{PROXY}")).config.extension.probe, secs(12));
+    assert_eq!(plain.state_file, StateFile::Automatic);
+    for (value, expected) in [
+        ("", StateFile::Off),
+        ("state", StateFile::At("state".to_owned())),
+        ("/var/lib/redial/a b.state", StateFile::At("/var/lib/redial/a b.state".to_owned())),
+    ] {
+        assert_eq!(good(&format!("redial.statefile = \"{value}\"{PROXY}")).config.extension.state_file, expected);
+    }
     for (line, expected) in [
         ("redial.detect = \"slow\"", "1 redial.detect: optional values are"),
         ("redial.probeInterval = -3", "1 redial.probeInterval: -3 must be in the range 1..3600"),
@@ -351,6 +359,9 @@ fn the_extension_is_read_and_checked() {
         ("redial.servers = []", "1 redial.servers: the list is empty"),
         ("redial.servers = [{ port = 7000 }]", "1 redial.servers[0].addr: there is no address"),
         ("redial.servers = [{ addr = \"x\", sourceIP = \"y\" }]", "1 redial.servers[0].sourceIP: \"y\" is no IP"),
+        ("redial.stateFile = true", "1 redial.stateFile: cannot unmarshal"),
+        ("redial.stateFile = \"a\\u0000b\"", "1 redial.stateFile: there is a control character"),
+        ("redial.stateFile = \"/run/\"", "1 redial.stateFile: \"/run/\" is a directory"),
         ("redial.fast = true", "1 redial.fast: unknown field"),
     ] {
         let findings = bad(&format!("{line}{PROXY}"));
