@@ -50,6 +50,8 @@ impl Running {
         let file = File::create(&log).context(log.display())?;
         let child = tethered(program)?
             .args(arguments)
+            // What redial keeps from one run to the next goes with the scratch directory.
+            .env("RUNTIME_DIRECTORY", scratch.path())
             .stdin(Stdio::null())
             .stderr(file.try_clone().context("a second handle of a log")?)
             .stdout(file)

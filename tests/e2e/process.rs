@@ -50,12 +50,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `program -c config` with an empty environment, as frp's own tests do in part.
+    /// Starts `program -c config` with an empty environment, as frp's own tests do in part; but what redial keeps from
+    /// one run to the next is beside the configuration, and goes with it.
     pub(crate) fn start(name: &str, program: &Path, config: &Path) -> Outcome<Self> {
         let mut child = Command::new(program)
             .arg("-c")
             .arg(config)
             .env_clear()
+            .envs(config.parent().map(|dir| ("RUNTIME_DIRECTORY", dir)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -76,6 +78,11 @@ impl Process {
     /// How many lines after `from` hold `text`.
     pub(crate) fn count(&self, from: Mark, text: &str) -> usize {
         self.shared.log().lines[from.0..].iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// The first line after `from` that holds `text`, if it is there.
+    pub(crate) fn line(&self, from: Mark, text: &str) -> Option<String> {
+        self.shared.log().lines[from.0..].iter().find(|line| line.contains(text)).cloned()
     }
 
     /// Waits for a line after `from` that holds `text`; the place behind it.
