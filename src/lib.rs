@@ -23,7 +23,7 @@
 //! | [`net`] | make system calls, keep readiness, mint [`proto::time::Instant`] | know what a proxy, a message or a relay is |
 //! | [`config`] | read files at start | act on what they say |
 //! | [`client`] | decide | parse bytes, touch readiness, block |
-//! | [`cli`] | print, log, set up | decide anything else |
+//! | [`cli`] | print, log, set up, keep the state file | decide anything else |
 //!
 //! The seam is [`net::Net`]: the same client runs over [`net::os::Os`] (mio) and over [`net::sim::Sim`] (virtual time).
 //! Every machine has one grammar: `feed` and `on_…` bring the world in, verbs are the owner's commands, `poll` (or the
@@ -41,6 +41,7 @@
 //! | stream | one of the connections that the mux carries over a link |
 //! | second connection | a link prepared while the first is in doubt; it takes over or is called off |
 //! | draining | said of a link that another has taken the place of, while users' bytes still move on it |
+//! | memory | what outlives the program: under which run id the server knows us |
 //! | outage | from the loss of a session to the next login |
 //! | control | the connection (stream, or link without mux) that carries messages about the session |
 //! | work connection | the connection (stream or link) that carries one user's bytes |
@@ -79,7 +80,8 @@
 //!
 //! # Rules of the house
 //!
-//! * Nothing blocks the loop: not names, not files (but for two small ones of the resolver), not log lines.
+//! * Nothing blocks the loop: not names, not files (but for three small ones: the resolver's and the
+//!   state), not log lines.
 //! * A peer's bytes never panic and never cost more than the budget. A panic is a bug of ours.
 //! * A wait has a deadline with a name. A module opens with what it owns, what it never does, what is always true and
 //!   its worst case in bytes.

@@ -20,7 +20,7 @@ const HOMES: [(&str, &[&str]); 21] = [
     ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),
-    ("rustix", &["net/os", "cli/sink"]),
+    ("rustix", &["net/os", "cli/sink", "cli/state"]),
     ("signal_hook", &["net/os/signal"]),
     ("domain", &["net/dns/message"]),
     ("toml", &["config/tree"]),

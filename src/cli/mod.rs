@@ -7,11 +7,13 @@ mod args;
 mod clock;
 mod logger;
 mod sink;
+mod state;
 
 use crate::client::{Client, Exit, FRP_VERSION, Machine};
 use crate::config::{self, Config, Finding, Loaded};
 use crate::net::os::{self, Os};
 use args::{Args, Command};
+use state::State;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -80,14 +82,19 @@ fn drive(config: &Config, file: &str) -> Result<Exit, String> {
     os::raise_descriptor_limit();
     let client = Client::new(config, &machine, crate::net::Net::now(&net));
     let mut client = client.map_err(|finding| Finding { file: file.to_owned(), ..finding }.to_string())?;
-    turns(&mut client, &mut net)
+    let (mut state, memory) = State::open(&config.extension.state_file, file);
+    if let Some(memory) = memory {
+        client.recall(memory);
+    }
+    turns(&mut client, &mut net, &mut state)
 }
 
 /// The loop.
-fn turns(client: &mut Client, net: &mut Os) -> Result<Exit, String> {
+fn turns(client: &mut Client, net: &mut Os, state: &mut State) -> Result<Exit, String> {
     let mut events = Vec::new();
     loop {
         client.turn(net);
+        state.keep(client);
         if let Some(exit) = client.exit() {
             return Ok(exit.clone());
         }
@@ -99,8 +106,9 @@ fn turns(client: &mut Client, net: &mut Os) -> Result<Exit, String> {
             client.handle(event, net);
         }
         // No further turn then: a new try would start in it.
-        if let Some(exit) = client.exit() {
-            return Ok(exit.clone());
+        if let Some(exit) = client.exit().cloned() {
+            state.keep(client);
+            return Ok(exit);
         }
     }
 }

@@ -38,7 +38,7 @@ fn after_a_failed_first_login_there_is_no_second_try() {
     let machine = Machine { hostname: "test".to_owned(), memory_available: Some(1 << 30) };
     let mut net = Os::new(None).unwrap();
     let mut client = Client::new(&config, &machine, crate::net::Net::now(&net)).unwrap();
-    let exit = turns(&mut client, &mut net).unwrap();
+    let exit = turns(&mut client, &mut net, &mut State::none()).unwrap();
     assert!(matches!(&exit, Exit::LoginFailed(why) if why.contains("refused")), "{exit:?}");
     let lines = LINES.take();
     let said = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
