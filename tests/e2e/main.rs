@@ -24,6 +24,7 @@ mod service;
 mod sessions;
 mod site;
 mod stage;
+mod state;
 mod tls;
 mod trouble;
 mod user;
@@ -71,6 +72,9 @@ fn trials() -> Outcome<Vec<Trial>> {
             }
         }
         add(&mut trials, "sessions", sessions::TESTS, version);
+        if !site::rival() {
+            add(&mut trials, "state", state::TESTS, version); // frpc has none
+        }
     }
     let newest = site::newest();
     if site::versions().contains(&newest) {

@@ -5,7 +5,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::peer::{Server, Settings, minor};
 use crate::process::{Mark, Process};
@@ -147,7 +150,7 @@ impl Plan {
         let ports = (0..self.proxies).map(|_| site::free_port()).collect::<Outcome<Vec<_>>>()?;
         let config = scratch.write("frpc.toml", &self.client_file(server.settings.port, service.port, &ports))?;
         let client = Process::start("the client", &site::program(), &config)?;
-        let stage = Stage { client, server, service, ports, scratch };
+        let stage = Stage { client, config, server, service, ports, scratch };
         if self.registered {
             stage.expect_registered(Mark::START).map_err(|error| format!("{error}\n{}", stage.logs()))?;
         }
@@ -179,6 +182,7 @@ impl Plan {
 /// A set-up that runs; all of it ends when it is dropped.
 pub(crate) struct Stage {
     pub(crate) client: Process,
+    config: PathBuf,
     pub(crate) server: Server,
     pub(crate) service: Service,
     /// Public ports of the proxies.
@@ -206,6 +210,23 @@ impl Stage {
     /// Names of the proxies.
     pub(crate) fn names(&self, range: Range<usize>) -> impl Iterator<Item = String> {
         range.map(|index| format!("p{index}"))
+    }
+
+    /// Ends the client by `signal` and waits until it has ended.
+    pub(crate) fn end_client(&mut self, signal: Signal) -> Outcome {
+        self.client.signal(signal)?;
+        self.client.expect_exit(SOON).map(drop)
+    }
+
+    /// Starts the client again after [`Self::end_client`], with an empty log.
+    pub(crate) fn start_client(&mut self) -> Outcome {
+        self.client = Process::start("the client", &site::program(), &self.config)?;
+        Ok(())
+    }
+
+    /// A second client with the same configuration.
+    pub(crate) fn same_client(&self) -> Outcome<Process> {
+        Process::start("the second client", &site::program(), &self.config)
     }
 
     /// A second client of the same server, with its own configuration.
