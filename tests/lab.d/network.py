@@ -3,8 +3,8 @@
     client (LAN)  -  router (NAT)  -  isp  -  server (frps and its users)
 
 A chain of boxes leads to the isp; the last one is *the line*: it holds the WAN address and is what redials. In each box
-`wan` is the device towards the server and `lan` the one towards the client. All but the first do NAT, and their
-conntrack adopts no flow it has not seen begin (unless `leaky`). The isp only forwards; whatever is to get lost gets
+`wan` is the device towards the server and `lan` the one towards the client. All but the first do NAT (of IPv4), and
+their conntrack adopts no flow it has not seen begin (unless `leaky`). The isp only forwards; whatever is to get lost gets
 lost there, without a word: nobody ever says "unreachable".
 """
 
@@ -104,7 +104,7 @@ class Network:
             }}
             chain nat {{
                 type nat hook postrouting priority 100;
-                oifname "wan" masquerade
+                meta nfproto ipv4 oifname "wan" masquerade
             }}
             chain mute {{
                 type filter hook output priority 0;
@@ -117,13 +117,9 @@ class Network:
             inside(box, lambda: write("/proc/sys/net/netfilter/nf_conntrack_tcp_loose", loose))
 
     def ip(self, node, *lines):
-        """Several commands of ip(8), one right after the other; addresses decide the family of a route."""
-        v6 = [f"-6 {line}" if line.startswith("route") and ":" in line else line for line in lines]
-        if any(line.startswith("-6") for line in v6):
-            for line in v6:
-                run(f"ip -n {node} {line}")
-        else:
-            run(["ip", "-n", node, "-batch", "-"], "\n".join(lines) + "\n")
+        """Several commands of ip(8), one right after the other; the addresses decide the family of routes."""
+        six = ["-6"] if any(line.startswith("route") and ":" in line for line in lines) else []
+        run(["ip", "-n", node, *six, "-batch", "-"], "\n".join(lines) + "\n")
 
     def nft(self, node, text):
         run(["nsenter", f"--net=/run/netns/{node}", "nft", "-f", "-"], text + "\n")
