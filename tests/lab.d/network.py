@@ -136,6 +136,8 @@ class Network:
 
     def _plug_in(self, address):
         size, gateway = (64, ISP_6) if self.ipv6 else (24, ISP)
+        # A PPP link has no neighbours that might have the address: nothing is to wait for duplicates (accept_dad is off
+        # for what the kernel itself adds).
         nodad = "nodad" if self.ipv6 else ""
         self.ip(
             self.line, "link set wan up", f"addr add {address}/{size} dev wan {nodad}", f"route replace default via {gateway}"
@@ -144,10 +146,13 @@ class Network:
     # What happens to it. Each gives back when the path was whole again, and calls `broken` as soon as it is not.
 
     def redial(self, broken, down=0.0, same=False):
-        """The line loses its address and every mapping, is down for a while and gets a new one (or the same again)."""
+        """The line loses its address and every mapping, is down for a while and gets a new one (or the same again).
+
+        It loses its routes as well: for IPv4 the kernel sees to that, and a PPP link of IPv6 is made anew."""
         old, size = self.address, 64 if self.ipv6 else 24
         self._gone("add", old)
-        self.ip(self.line, f"addr del {old}/{size} dev wan", *(["link set wan down"] if down else []))
+        first = [f"route del default via {ISP_6}"] if self.ipv6 else []
+        self.ip(self.line, *first, f"addr del {old}/{size} dev wan", *(["link set wan down"] if down else []))
         run(["nsenter", f"--net=/run/netns/{self.line}", "conntrack", "-F"])
         if down:
             broken()
