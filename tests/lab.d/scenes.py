@@ -52,7 +52,7 @@ class Stage:
         return [tunnel.server.port for tunnel in self.tunnels]
 
     def outage(self, event, limit=None):
-        """Lets `event(broken)` happen; measures from its end to the first echo of each tunnel."""
+        """Lets `event(broken)` happen; measures from its end to the first echo of each tunnel. When it ended."""
         probers = {}
 
         def broken():
@@ -70,6 +70,7 @@ class Stage:
                 self.failures.append(f"not back within {limit or LIMIT[tunnel.kind]:g} s")
         for tunnel in self.tunnels:
             tunnel.client.expect_alive()
+        return whole
 
     def record(self, tunnel, whole, back):
         self.measured[tunnel.kind]["seconds"].append(None if back is None else back - whole)
@@ -117,9 +118,13 @@ def loss_30(stage):
         stage.net.weather("numgen random mod 100 < 30 drop")
         return stage.net.redial(broken)
 
-    stage.outage(event)
+    mark = stage.redial.client.process.mark()
+    whole = stage.outage(event)
     time.sleep(10 if stage.short else 60)  # and now nothing may happen
     stage.require(stage.redial.client.logins() == 2, "switched without cause")
+    back = stage.measured["redial"]["seconds"][0]
+    echo = "no echo" if back is None else f"the first echo {back:.2f}"
+    stage.notes.append(f"redial: {echo}; {stage.redial.client.story(mark, whole)}")
 
 
 def blackhole(stage, one_way, where=None, traffic=False, **options):

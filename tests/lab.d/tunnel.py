@@ -13,6 +13,16 @@ LOGGED_IN = "login to server success"
 STARTED = "start proxy success"
 EXPLAINED = "may hold the old session"
 PREPARING = "preparing another"
+# The stages of an outage, by what the log says.
+STAGES = [
+    ("may be dead", "in doubt"),
+    ("answers again", "answers again"),
+    ("is lost", "lost"),
+    ("try to connect", "dials"),
+    ("connect to server error", "in vain"),
+    (LOGGED_IN, "logged in"),
+    (STARTED, "a proxy started"),
+]
 
 
 def minor(version):
@@ -62,6 +72,15 @@ class Client:
 
     def expect_registered(self, limit=SOON, since=0):
         return self.process.expect(STARTED, limit, since, len(self.proxies))
+
+    def story(self, since, zero):
+        """The stages since the mark `since`, in seconds after `zero`; one that is said over and over, once."""
+        told = []
+        for at, line in self.process.lines[since:]:
+            name = next((name for text, name in STAGES if text in line), None)
+            if name and not (told and told[-1].startswith(name)):
+                told.append(f"{name} {at - zero:.2f}")
+        return ", ".join(told) or "the log says nothing"
 
     def logins(self):
         return self.process.count(LOGGED_IN)
