@@ -4,12 +4,13 @@
 
 A chain of boxes leads to the isp; the last one is *the line*: it holds the WAN address and is what redials. In each box
 `wan` is the device towards the server and `lan` the one towards the client. All but the first do NAT (of IPv4), and
-their conntrack adopts no flow it has not seen begin (unless `leaky`). The isp only forwards; whatever is to get lost gets
-lost there, without a word: nobody ever says "unreachable".
+their conntrack adopts no flow it has not seen begin (unless `leaky`). The isp only forwards; whatever is to get lost
+gets lost there, without a word: nobody ever says "unreachable".
 """
 
 import re
 import time
+from collections import Counter
 
 from system import inside, run, write
 
@@ -23,7 +24,7 @@ class Network:
     def __init__(self, chain=("client", "router"), leaky=False, ipv6=False):
         self.chain, self.line, self.ipv6, self.leaky = chain, chain[-1], ipv6, leaky
         self.nodes = [*chain, "isp", "server"]
-        self.octet = FIRST
+        self.octet, self.mute = FIRST, set()
         for node in self.nodes:
             run(f"ip netns add {node}")
             inside(node, self._settings)  # before its devices are made, which inherit them
@@ -175,6 +176,13 @@ class Network:
         broken()
         return whole
 
+    def forget(self, box="router"):
+        """A box loses every mapping, and tells neither end: what belonged to one is dropped, both ways."""
+        if box not in self.mute:
+            self.nft(box, "add rule inet lab mute tcp flags & rst == rst drop")  # or its own kernel tells the server
+            self.mute.add(box)
+        run(["nsenter", f"--net=/run/netns/{box}", "conntrack", "-F"])
+
     def blackhole(self, broken, ports, one_way=False):
         """The flows of today lose their packets, those that begin later do not."""
         flows = self.flows(ports)
@@ -193,6 +201,11 @@ class Network:
             )
             found |= {int(line.split()[-1].rpartition(":")[2]) for line in listed.splitlines() if line.strip()}
         return sorted(found)
+
+    def links(self, node, port):
+        """How many connections to `port` each process on a box has, by its id."""
+        listed = run(["nsenter", f"--net=/run/netns/{node}", "ss", "-Htnp", "dport", "=", f":{port}"])
+        return Counter(int(pid) for pid in re.findall(r"pid=(\d+)", listed))
 
     def flap(self, broken, times=10, period=0.5):
         """The line's carrier comes and goes."""

@@ -8,9 +8,10 @@ from functools import partial
 
 from names import NameServer
 from network import ISP, SERVER, SERVER_2, SERVER_6, Network
+from report import quantile
 from system import Failure, Lag, inside, run, write
 from tunnel import EXPLAINED, LOGGED_IN, PREPARING, Client, Server, Tunnel
-from users import Listener, Pinger, Prober, Services, echoes
+from users import Listener, Pinger, Prober, Services, Stayer, echoes
 
 PHASE = 5.0  # redial asks an idle link that often: events come at any time between
 LIMIT = {"redial": 45.0, "frpc": 120.0}  # for coming back
@@ -19,8 +20,9 @@ LIMIT = {"redial": 45.0, "frpc": 120.0}  # for coming back
 class Stage:
     """One round of a scene: its network, its tunnels, and what was measured."""
 
-    def __init__(self, site, short, beside):
-        self.site, self.short, self.kinds = site, short, ["redial"] + (["frpc"] if beside else [])
+    def __init__(self, site, short, beside, seconds):
+        self.site, self.short, self.seconds = site, short, seconds
+        self.kinds = ["redial"] + (["frpc"] if beside else [])
         self.net, self.tunnels, self.services = None, [], None
         self.lag = Lag()
         self.measured = {kind: {"seconds": [], "lags": [], "logins": 0} for kind in self.kinds}
@@ -47,6 +49,10 @@ class Stage:
 
     def idle(self, least=1.0):
         time.sleep(least + random.random() * PHASE)
+
+    def lasting(self, seconds):
+        """How long something lasts that lasts so long in the full form."""
+        return self.seconds or (40 if self.short else seconds)
 
     def ports(self):
         return [tunnel.server.port for tunnel in self.tunnels]
@@ -253,19 +259,38 @@ def many_proxies(stage, count=501):
             stage.require(all_back <= 5, f"all proxies were back only after {all_back:.2f} s")
 
 
+class Crowd:
+    """Many clients of one frps, working, each with an echo of its own, in place of the tunnels of the stage."""
+
+    def __init__(self, stage, count):
+        stage.build()
+        self.server, port = stage.redial.server, stage.services.ports["echo"]
+        stage.kinds, stage.tunnels, self.clients = ["redial"], [], []
+        self.server.start()
+        for i in range(count):
+            name = f"redial-{i}"
+            self.clients.append(Client(stage.site, "redial", name, "client", self.server.port, [(name, port, 20001 + i)]))
+            self.clients[-1].start()
+        for client in self.clients:
+            client.expect_registered(60)
+
+    @staticmethod
+    def address(client):
+        return SERVER, client.proxies[0][2]
+
+    def logins(self):
+        return [client.logins() for client in self.clients]
+
+    def end(self):
+        for client in self.clients:
+            client.process.stop()
+        self.server.process.stop()
+
+
 def herd(stage, count=200):
     """frps restarts under many clients: their logins are spread, and they are all back soon."""
-    stage.build()
-    stage.kinds, tunnels = ["redial"], stage.tunnels
-    server, port = tunnels[0].server, stage.services.ports["echo"]
-    server.start()
-    clients = []
-    for i in range(count):
-        name = f"redial-{i}"
-        clients.append(Client(stage.site, "redial", name, "client", server.port, [(name, port, 20001 + i)]))
-        clients[-1].start()
-    for client in clients:
-        client.expect_registered(60)
+    crowd = Crowd(stage, count)
+    server, clients = crowd.server, crowd.clients
     marks = [client.process.mark() for client in clients]
     stage.idle()
     server.process.stop(signal.SIGTERM)
@@ -273,16 +298,13 @@ def herd(stage, count=200):
     stage.lag.reset()
     back = sorted(client.process.expect(LOGGED_IN, 45, mark) - ready for client, mark in zip(clients, marks))
     for i in (0, count // 2, count - 1):
-        stage.require(echoes("server", (SERVER, 20001 + i), 10), f"no echo through client {i}")
-    stage.require(all(client.logins() == 2 for client in clients), "some logged in more than once")
+        stage.require(echoes("server", crowd.address(clients[i]), 10), f"no echo through client {i}")
+    stage.require(set(crowd.logins()) == {2}, "some logged in more than once")
     first = sum(at < 0.1 for at in back)
     stage.require(first <= count * 0.15, f"{first} of {count} logins came in the first 100 ms")
     stage.measured["redial"].update(seconds=back, lags=[stage.lag.worst] * count, logins=2)
     stage.notes.append(f"logins after the start, by 100 ms: {histogram(back)}; {first} in the first 100 ms")
-    for client in clients:
-        client.process.stop()
-    server.process.stop()
-    stage.tunnels = []
+    crowd.end()
 
 
 def histogram(times, step=0.1):
@@ -322,11 +344,11 @@ def takeover(stage, version):
 SLOWEST = 20.0  # seconds for a user's message: ten times the worst that the weather alone does to it
 
 
-def calm(stage, weather):
+def calm(stage, weather, seconds=600):
     """Bad weather for a while: no login beyond the first, no user connection lost or forgotten."""
     stage.begin()
     users = [(tunnel, "a user", Pinger("server", tunnel.public["echo"])) for tunnel in stage.tunnels]
-    users += weather(stage, 40 if stage.short else 600) or []
+    users += weather(stage, stage.lasting(seconds)) or []
     for tunnel, who, pinger in users:
         lost = pinger.finish(30)
         stage.notes.append(f"{tunnel.kind}: {who}: {pinger.back} messages, the slowest took {pinger.worst:.1f} s")
@@ -373,13 +395,150 @@ def stalls(stage, seconds):
         stage.net.weather("")
 
 
+# Long ones.
+
+
+def rough(stage, percent, seconds=600):
+    """So much is lost from before the first login on, and nothing else happens. It is a measurement more than a test."""
+    stage.build()
+    stage.net.weather(f"numgen random mod 100 < {percent} drop")
+    began = time.monotonic()
+    for tunnel in stage.tunnels:
+        tunnel.start()
+    for tunnel in stage.tunnels:
+        tunnel.client.expect_registered(120)
+        login = tunnel.client.process.times(LOGGED_IN)[0] - began
+        stage.notes.append(f"{tunnel.kind}: the first login took {login:.1f} s")
+    users = {tunnel: [] for tunnel in stage.tunnels}
+    refused = dict.fromkeys(stage.tunnels, 0)
+    end = time.monotonic() + stage.lasting(seconds)
+    while time.monotonic() < end:
+        for tunnel, pingers in users.items():
+            if not pingers or pingers[-1].lost:
+                try:
+                    pingers.append(Pinger("server", tunnel.public["echo"]))
+                except OSError:
+                    refused[tunnel] += 1
+        time.sleep(0.5)
+
+    def event(broken):
+        stage.net.weather("")
+        whole = time.monotonic()
+        broken()
+        return whole
+
+    stage.outage(event)
+    for tunnel, pingers in users.items():
+        lost = [text for text in [pinger.finish(30) for pinger in pingers] if text]
+        doubts, switches = tunnel.client.process.count(PREPARING), tunnel.client.logins() - 1
+        stage.notes += [
+            f"{tunnel.kind}: {doubts} second connections prepared, {switches} switches",
+            f"{tunnel.kind}: of {sum(pinger.back for pinger in pingers)} messages the slowest took "
+            f"{max(pinger.worst for pinger in pingers):.1f} s; {len(lost)} of {len(pingers)} user connections were lost"
+            f" ({', '.join(sorted(set(lost))) or 'none'}), {refused[tunnel]} refused",
+        ]
+
+
+CYCLE = 10.0  # seconds a client may take to come back
+GROWTH = (256, 2)  # KiB of anonymous memory and descriptors that a client may hold more at the end
+# Links a client may have at once while users stay on dead ones: the mux gives such a link up after 10 s without an
+# answer, the kernel after 15 s.
+LINKS = 20
+
+
+def reconnects(stage, count=20, cycles=500, visited=100):
+    """A silent death over and over, for `count` clients at once; in the last `visited` cycles users come to some of them
+    and stay. What a client holds must not grow."""
+    crowd = Crowd(stage, count)
+    try:
+        die_often(stage, crowd, *((40, 15) if stage.short else (cycles, visited)))
+    finally:
+        stage.measured["redial"]["logins"] = max(crowd.logins())
+        crowd.end()
+
+
+def die_often(stage, crowd, cycles, visited, early=20):
+    """`early`: how many deaths what is held at the end is compared with."""
+    server, clients, figures = crowd.server, crowd.clients, stage.measured["redial"]
+    for client in clients:
+        if not echoes("server", crowd.address(client), 10):
+            raise Failure(f"no echo before anything happened\n{client.process.tail()}")
+
+    def holds():
+        return [client.process.holds() for client in clients]
+
+    def note(when, now):
+        kinds = ("KiB resident", "anonymous", "descriptors")
+        said = [f"{min(values)}-{max(values)} {kind}" for values, kind in zip(zip(*now), kinds)]
+        frps = server.process.holds()
+        stage.notes.append(f"{when}: a client holds {', '.join(said)}; frps {frps[0]} KiB, {frps[2]} descriptors")
+
+    def die():
+        marks = [client.process.mark() for client in clients]
+        stage.lag.reset()
+        began = time.monotonic()
+        stage.net.forget()
+        for client in clients:
+            client.process.send(signal.SIGUSR1)
+        end = began + CYCLE
+        back = [c.process.expect(LOGGED_IN, max(end - time.monotonic(), 0), m) for c, m in zip(clients, marks)]
+        figures["seconds"].append(max(back) - began)
+        figures["lags"].append(stage.lag.worst)
+        for client, mark in zip(clients, marks):
+            client.expect_registered(5, mark)
+
+    stayers, lived, links, most = [], [], 0, 0
+    note("at first", holds())
+    for cycle in range(cycles):
+        if cycle == early:
+            before = holds()
+            note(f"after {early} deaths", before)
+        if cycle == cycles - visited:
+            note(f"after {cycle}", holds())
+        try:
+            if cycle >= cycles - visited:
+                stayers += [Stayer("server", crowd.address(clients[i]), speaks=i % 2 == 0) for i in range(4)]
+            die()
+        except (Failure, OSError) as failure:
+            raise Failure(f"death {cycle + 1} of {cycles}: {failure}") from failure
+        ended = [stayer for stayer in stayers if stayer.has_ended()]
+        lived += [time.monotonic() - stayer.came for stayer in ended]
+        stayers = [stayer for stayer in stayers if stayer not in ended]
+        most = max(most, len(stayers))
+        if stayers:
+            links = max(links, *stage.net.links("client", server.port).values())
+    note(f"after {cycles}, the last {visited} with users", holds())
+    stage.notes.append(
+        f"{len(lived)} user connections ended, p50 {quantile(lived, 0.5) or 0:.1f} s and at most {max(lived, default=0):.1f} s old; "
+        f"{most} open at once at most; at most {links} links of one client"
+    )
+    for stayer in stayers:
+        stayer.conn.close()
+    end = time.monotonic() + 40
+    while max(now[2] - then[2] for now, then in zip(holds(), before)) > 0 and time.monotonic() < end:
+        time.sleep(1)
+    after = holds()
+    note(f"{time.monotonic() - end + 40:.0f} s after the users left", after)
+    grown = [max(now[at] - then[at] for now, then in zip(after, before)) for at in (1, 2)]
+    stage.notes.append(f"since death {early} a client has grown by at most {grown[0]} KiB and {grown[1]} descriptors")
+    stage.require(grown[0] <= GROWTH[0], f"a client has grown by {grown[0]} KiB")
+    stage.require(grown[1] <= GROWTH[1], f"a client has {grown[1]} descriptors more")
+    stage.require(links <= LINKS, f"a client had {links} links at once")
+    stage.require(set(crowd.logins()) == {cycles + 1}, "some logged in more than once for a death")
+    for client in clients[:: len(clients) // 4]:
+        stage.require(echoes("server", crowd.address(client), 10), f"no echo through {client.name}")
+
+
 class Scene:
     """`p50` and `worst`: what the issue asks for, in seconds; `logins`: at most, with the first. `size`: seconds it
-    takes, roughly; `alone`: too heavy to run beside others. `rounds`: in the full and in the short form."""
+    takes, roughly; `alone`: too heavy to run beside others. `rounds`: in the full and in the short form.
+    `long`: runs only when it is asked for."""
 
-    def __init__(self, name, about, play, worst=None, p50=None, logins=2, rounds=(7, 1), alone=False, size=(20, 15)):
+    def __init__(
+        self, name, about, play, worst=None, p50=None, logins=2, rounds=(7, 1), alone=False, size=(20, 15), long=False
+    ):
         self.name, self.about, self.play, self.worst, self.p50, self.logins = name, about, play, worst, p50, logins
-        self.rounds, self.alone, self.size = rounds, alone, size
+        self.rounds, self.alone, self.size, self.long = rounds, alone, size, long
 
 
 ROUTER = {"where": "router"}
@@ -436,4 +595,12 @@ SCENES = [
     Scene("calm-loss-2", "10 min (short: 40 s) of 2 % loss", partial(calm, weather=loss_2), logins=1, rounds=(1, 1), size=(620, 55)),
     Scene("calm-saturated", "… of an uplink with a full 2 s buffer", partial(calm, weather=saturated), logins=1, rounds=(1, 1), size=(620, 55)),
     Scene("calm-stalls", "… of stalls of 3 s every 30 s (short: 10 s)", partial(calm, weather=stalls), logins=1, rounds=(1, 1), size=(620, 55)),
+    *[
+        Scene(name, about, play, logins=logins, rounds=(1, 1), alone=alone, size=size, long=True)
+        for name, about, play, logins, alone, size in [
+            ("long-loss-2", "an hour (short: 40 s) of 2 % loss", partial(calm, weather=loss_2, seconds=3600), 1, False, (3620, 55)),
+            ("long-loss-30", "10 min (short: 40 s) of 30 % loss from the start", partial(rough, percent=30), 3, False, (640, 60)),
+            ("long-reconnects", "20 clients die in silence 500 x (short: 40 x)", reconnects, 501, True, (800, 90)),
+        ]
+    ],
 ]

@@ -193,6 +193,29 @@ class Listener:
             return
 
 
+class Stayer:
+    """A user who was served once and then stays, and goes on speaking or does not."""
+
+    def __init__(self, space, address, speaks):
+        self.came, self.speaks, self.conn = time.monotonic(), speaks, connect(space, address)
+        self.conn.settimeout(10)
+        self.conn.sendall(b"?")
+        if self.conn.recv(1) != b"?":
+            raise OSError("the connection was closed before the first echo")
+        self.conn.setblocking(False)
+
+    def has_ended(self):
+        """Whether the other side has ended the connection."""
+        try:
+            if self.speaks:
+                self.conn.send(b".")
+            return not self.conn.recv(100)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
 class Pinger:
     """A user who stays: one connection, a numbered message every second, each to be echoed in order."""
 
