@@ -401,6 +401,7 @@ def stalls(stage, seconds):
 def rough(stage, percent, seconds=600):
     """So much is lost from before the first login on, and nothing else happens. It is a measurement more than a test."""
     stage.build()
+    time.sleep(1.5)  # the kernel is a second late to tell of the new devices, and that is an event
     stage.net.weather(f"numgen random mod 100 < {percent} drop")
     began = time.monotonic()
     for tunnel in stage.tunnels:
@@ -509,8 +510,8 @@ def die_often(stage, crowd, cycles, visited, early=20):
             links = max(links, *stage.net.links("client", server.port).values())
     note(f"after {cycles}, the last {visited} with users", holds())
     stage.notes.append(
-        f"{len(lived)} user connections ended, p50 {quantile(lived, 0.5) or 0:.1f} s and at most {max(lived, default=0):.1f} s old; "
-        f"{most} open at once at most; at most {links} links of one client"
+        f"{len(lived)} user connections ended, {quantile(lived, 0.5) or 0:.1f} s old (p50) and at most "
+        f"{max(lived, default=0):.1f} s; {most} open at once at most; at most {links} links of one client"
     )
     for stayer in stayers:
         stayer.conn.close()
