@@ -146,13 +146,14 @@ class Network:
 
     # What happens to it. Each gives back when the path was whole again, and calls `broken` as soon as it is not.
 
-    def redial(self, broken, down=0.0, same=False):
+    def redial(self, broken, down=0.0, same=False, route_stays=False):
         """The line loses its address and every mapping, is down for a while and gets a new one (or the same again).
 
-        It loses its routes as well: for IPv4 the kernel sees to that, and a PPP link of IPv6 is made anew."""
+        It loses its routes as well: for IPv4 the kernel sees to that, and a PPP link of IPv6 is made anew. But IPv6's
+        default route may come from an advertisement and stay while the address changes: `route_stays`."""
         old, size = self.address, 64 if self.ipv6 else 24
         self._gone("add", old)
-        first = [f"route del default via {ISP_6}"] if self.ipv6 else []
+        first = [f"route del default via {ISP_6}"] if self.ipv6 and not route_stays else []
         self.ip(self.line, *first, f"addr del {old}/{size} dev wan", *(["link set wan down"] if down else []))
         run(["nsenter", f"--net=/run/netns/{self.line}", "conntrack", "-F"])
         if down:

@@ -109,11 +109,11 @@ def talk(stage):
             raise Failure("the talking service is not heard")
 
 
-def redial(stage, down=0.0, same=False, where=None, traffic=False, **options):
+def redial(stage, down=0.0, same=False, where=None, traffic=False, route_stays=False, **options):
     stage.begin(where, **options)
     if traffic:
         talk(stage)
-    stage.outage(partial(stage.net.redial, down=down, same=same))
+    stage.outage(partial(stage.net.redial, down=down, same=same, route_stays=route_stays))
 
 
 def loss_30(stage):
@@ -578,6 +578,7 @@ SCENES = [
     Scene("stopped", "SIGSTOP for a minute (short: 5 s)", stopped, worst=3, size=(75, 15)),
     Scene("boot", "started a minute (short: 5 s) before the network", boot, worst=0.6, logins=1, size=(75, 15)),
     Scene("ipv6-redial-0s", "IPv6, redial on the router", partial(redial, **ROUTER, **SIX), **PROMPT),
+    Scene("ipv6-route-stays", "… and the default route does not go away", partial(redial, route_stays=True, **ROUTER, **SIX), **PROMPT),
     Scene("ipv6-two-way", "IPv6, today's flows vanish", partial(blackhole, one_way=False, **ROUTER, **SIX), **IDLE),
     Scene("proxies-501", "501 proxies, pool of 100, redial", many_proxies, worst=2, rounds=(3, 1), alone=True),
     Scene("herd-200", "frps restarts under 200 clients", herd, worst=8, rounds=(3, 1), alone=True, size=(40, 30)),
