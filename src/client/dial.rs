@@ -142,6 +142,29 @@ impl Dial {
         self.first_try.map_or(Duration::ZERO, |at| now.since(at))
     }
 
+    /// The network changed. Tries that would leave from another address now lead nowhere (a route that came before its
+    /// address, say): others take their place. Call [`Dial::go`] next.
+    pub(super) fn redirect(&mut self, net: &mut dyn Net) {
+        if self.opts.device.is_some() || self.opts.mark.is_some() {
+            // What these lead to is not known without them.
+            return;
+        }
+        let (bind, before) = (self.opts.bind, self.live.len());
+        let race = &mut self.race;
+        self.live.retain(|(sock, to, _)| {
+            let from = net.local_addr(*sock).map(|addr| addr.ip());
+            let stays = net.source_for(*to, bind).map_or(true, |now| from.is_none_or(|from| from == now));
+            if !stays {
+                net.abort(*sock);
+                race.expired();
+            }
+            stays
+        });
+        if self.live.len() < before {
+            race.hurry();
+        }
+    }
+
     /// Whose events are ours.
     pub(super) fn token(&self) -> Token {
         self.token

@@ -101,6 +101,14 @@ impl Standby {
         }
     }
 
+    /// The network changed.
+    pub(super) fn redirect(&mut self, cx: &mut Cx<'_>) {
+        if let Self::Dialing { dial, .. } = self {
+            dial.redirect(cx.net);
+            self.go(cx);
+        }
+    }
+
     fn go(&mut self, cx: &mut Cx<'_>) {
         if let Self::Dialing { dial, .. } = self {
             let progress = dial.go(cx.net);

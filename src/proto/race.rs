@@ -76,6 +76,13 @@ impl Race {
         }
     }
 
+    /// Something changed: in a persistent race all addresses are tried again at once.
+    pub fn hurry(&mut self) {
+        if self.repeat.is_some() && self.next_at.is_some() {
+            self.next_at = Some(Instant::ZERO);
+        }
+    }
+
     /// A try has failed.
     pub fn failed(&mut self) {
         self.live = self.live.saturating_sub(1);
@@ -198,6 +205,25 @@ mod tests {
             let tries: Vec<u64> = (0..80).map(|i| i * 50).filter(|ms| race.poll(T + millis(*ms)).is_some()).collect();
             assert_eq!(tries[..4], expected, "first after {first} ms");
         }
+    }
+
+    #[test]
+    fn a_change_makes_a_persistent_race_try_again_at_once() {
+        let mut race = Race::default();
+        race.persist(REPEAT);
+        race.hurry();
+        race.add(&ips(&["1.0.0.1", "::1"]), true);
+        let now = T + secs_of(60);
+        assert!(race.poll(now).is_some() && race.poll(now + ATTEMPT_DELAY).is_some());
+        assert!(race.poll(now + millis(300)).is_none());
+        race.hurry();
+        assert!(race.deadline() <= Some(now));
+        assert!(race.poll(now + millis(300)).is_some() && race.poll(now + millis(300)).is_none());
+        let mut race = Race::default();
+        race.add(&ips(&["1.0.0.1"]), true);
+        assert!(race.poll(now).is_some());
+        race.hurry();
+        assert!(race.poll(now + millis(300)).is_none(), "one that is not tries each address once");
     }
 
     fn secs_of(n: u64) -> Duration {

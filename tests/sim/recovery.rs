@@ -412,3 +412,31 @@ fn an_old_link_has_a_second_more_when_the_path_opens() {
     run.pass(secs(60));
     assert_eq!(run.site.frps.tally().logins, 1, "{:?}", logs::take());
 }
+
+#[test]
+fn a_try_from_the_wrong_address_is_made_again_when_the_right_one_comes() {
+    // A route before its address: the system takes another one, and nothing ever comes back to that.
+    for doubt in [false, true] {
+        let mut run = at_rest(plan(true));
+        run.sim.cut_all(server());
+        if doubt {
+            run.sim.signal(Signal::Poke);
+            run.pass(secs(2) / 7);
+            assert!(logs::take().iter().any(|l| l.contains("preparing another")));
+        } else {
+            run.sim.address = None;
+            run.sim.ring();
+            run.pass(secs(10));
+            run.sim.address = Some(IpAddr::from([169, 254, 0, 1]));
+            run.sim.ring();
+            run.sim.stall = Some((server(), run.sim.now() + millis(70)));
+            run.pass(millis(60));
+            assert!(logs::take().iter().any(|l| l.contains("try to connect")));
+        }
+        run.sim.cut_all(server());
+        run.sim.address = Some(IpAddr::from([10, 0, 0, 77]));
+        run.sim.ring();
+        let took = until_back(&mut run, secs(30));
+        assert!(took < millis(180), "{took:?}, with a link in doubt: {doubt}");
+    }
+}

@@ -87,6 +87,7 @@ impl Session {
         let now = cx.shared.now;
         self.look_at = None;
         let route = self.route(cx);
+        self.standby.redirect(cx);
         match &mut self.phase {
             Phase::Waiting { until, .. } if matches!(route, Some(Ok(_))) => {
                 let soonest = self.last_dial.map_or(now, |at| at + DIAL_PAUSE);
@@ -104,7 +105,11 @@ impl Session {
                     up.health.suspect(Cause::NetworkChanged, now);
                 }
             }
-            _ => {}
+            Phase::Dialing(dial) => {
+                dial.redirect(cx.net);
+                return self.dial_goes_on(cx);
+            }
+            Phase::Waiting { .. } => {}
         }
         self.judge(cx)
     }
