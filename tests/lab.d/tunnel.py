@@ -1,5 +1,6 @@
 """A tunnel: a real frps, a client, its proxies."""
 
+import re
 import signal
 
 from network import SERVER
@@ -81,6 +82,11 @@ class Client:
             if name and not (told and told[-1].startswith(name)):
                 told.append(f"{name} {at - zero:.2f}")
         return ", ".join(told) or "the log says nothing"
+
+    def hasty(self, since):
+        """Sessions given up though they had shown life within the last seconds: how many seconds before."""
+        lines = (re.search(r"last sign of life was ([0-9.]+) s", line) for _, line in self.process.lines[since:])
+        return [float(found[1]) for found in lines if found and float(found[1]) < 5]
 
     def logins(self):
         return self.process.count(LOGGED_IN)
