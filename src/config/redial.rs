@@ -20,7 +20,7 @@ const MAX_SERVERS: usize = 16;
 pub struct Extension {
     /// `detect` or `probeInterval`: an idle link is asked after so long (1 s to 1 h; 5 s).
     pub probe: Duration,
-    /// `spread`: the first tries after the server ended the session are spread over this (0 to 60 s; 2 s).
+    /// `spread`: the first tries after the server ended the session are spread over this (1 to 60 s; 2 s).
     pub spread: Duration,
     /// `failback`: how long to stay with another server before the first one is tried again (10 s to a day; 600 s).
     pub failback: Duration,
