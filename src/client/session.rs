@@ -117,6 +117,7 @@ pub(super) struct Session {
     last_peer: Option<SocketAddr>,
     /// When to look at the network again.
     look_at: Option<Instant>,
+    looked_at: Option<Instant>,
     asked_at: Option<Instant>,
     notes: Notes,
     logged_in_at: Instant,
@@ -160,6 +161,7 @@ impl Session {
             last_dial: None,
             last_peer: None,
             look_at: None,
+            looked_at: None,
             asked_at: None,
             notes: Notes::default(),
             logged_in_at: now,

@@ -79,13 +79,19 @@ impl Session {
 
     /// The network changed.
     pub(in crate::client) fn on_change(&mut self, now: Instant) {
-        self.look_at = sooner(self.look_at, Some(now + if self.link().is_some() { Duration::ZERO } else { DEBOUNCE }));
+        // With a link the first of several changes is looked at at once: it may be the proof.
+        let at = match self.looked_at {
+            _ if self.link().is_none() => now + DEBOUNCE,
+            Some(at) => now.max(at + DEBOUNCE),
+            None => now,
+        };
+        self.look_at = sooner(self.look_at, Some(at));
     }
 
     /// Looks at addresses and routes.
     pub(super) fn look(&mut self, cx: &mut Cx<'_>) -> Result<(), Failure> {
         let now = cx.shared.now;
-        self.look_at = None;
+        (self.look_at, self.looked_at) = (None, Some(now));
         let route = self.route(cx);
         self.standby.redirect(cx);
         match &mut self.phase {
