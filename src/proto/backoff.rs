@@ -22,7 +22,7 @@ pub const REFUSED: (Duration, Duration) = (secs(30), secs(300));
 /// A session that lasted so long was a success.
 pub const STABLE: Duration = secs(30);
 /// The part of the spread that is waited after a reset.
-const RESET_SHARE: u32 = 4;
+const RESET_SHARE: u32 = 20;
 const STEP: Duration = millis(500);
 const LEAST: Duration = millis(100);
 
@@ -114,7 +114,7 @@ mod tests {
     fn a_server_that_restarts_is_not_met_by_all_at_once() {
         let first = |random| Backoff::new(secs(2)).failed(Pace::Server, T, random).as_millis();
         assert_eq!((first(0), first(u32::MAX / 2), first(u32::MAX)), (0, 1000, 2000));
-        assert_eq!(Backoff::new(secs(2)).failed(Pace::Reset, T, u32::MAX), millis(500));
+        assert_eq!(Backoff::new(secs(2)).failed(Pace::Reset, T, u32::MAX), millis(100));
     }
 
     #[test]

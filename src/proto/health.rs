@@ -97,8 +97,8 @@ struct Doubt {
     racing: bool,
     /// Pings sent since the race began.
     asked: u32,
-    /// When the path turned out to have been shut until then.
-    opened: Option<Instant>,
+    /// No verdict before, since the path was shut for a while.
+    not_before: Option<Instant>,
     /// The silence was long enough to condemn the link, and the owner knows.
     judged: bool,
 }
@@ -202,8 +202,9 @@ impl Health {
     pub fn on_opened(&mut self, now: Instant) {
         self.opened_late = true;
         let shut = self.ping.map_or(Duration::ZERO, |(sent, _)| now.since(sent));
-        self.doubt =
-            self.doubt.map(|doubt| Doubt { opened: Some(now).filter(|_| shut < SHUT), judged: false, ..doubt });
+        // The pauses between retransmissions double: the next one is no farther away than the first was.
+        let not_before = (shut < SHUT).then(|| now + shut.min(RTO_MAX) + self.wait());
+        self.doubt = self.doubt.map(|doubt| Doubt { not_before, judged: false, ..doubt });
     }
 
     /// A ping was answered. `rtt`: how long that took, for a ping that was not asked for here.
@@ -229,7 +230,7 @@ impl Health {
     /// Something happened that may have killed the link: asks it.
     pub fn suspect(&mut self, cause: Cause, now: Instant) {
         if self.doubt.is_none() && self.proof.is_none() {
-            self.doubt = Some(Doubt { since: now, cause, racing: false, asked: 0, opened: None, judged: false });
+            self.doubt = Some(Doubt { since: now, cause, racing: false, asked: 0, not_before: None, judged: false });
             self.ask(now);
         }
     }
@@ -273,7 +274,7 @@ impl Health {
     fn verdict_at(&self) -> Option<Instant> {
         let doubt = self.doubt.filter(|doubt| doubt.racing)?;
         let silent = doubt.since.max(self.heard) + self.silence();
-        Some(doubt.opened.map_or(silent, |at| silent.max(at + RTO_MAX + self.wait())))
+        Some(doubt.not_before.map_or(silent, |at| silent.max(at)))
     }
 
     /// Whether it is dead even without a second connection.
@@ -330,7 +331,7 @@ impl Health {
             }
             doubt if sent.max(self.heard) + wait <= now => {
                 let cause = doubt.map_or_else(|| Cause::Silence(now.since(sent)), |doubt| doubt.cause);
-                self.doubt = Some(Doubt { since: now, cause, racing: true, asked: 0, opened: None, judged: false });
+                self.doubt = Some(Doubt { since: now, cause, racing: true, asked: 0, not_before: None, judged: false });
                 self.orders.push_back(Order::Prepare(cause));
             }
             _ => {}

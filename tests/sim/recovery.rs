@@ -372,7 +372,7 @@ fn a_reset_is_followed_by_a_short_pause() {
         })
         .collect();
     all.sort();
-    assert!(all[0] < millis(250) && all[39] > millis(400) && all[39] < millis(750), "{all:?}");
+    assert!(all[39] - all[0] > millis(50) && all[39] < millis(350), "{all:?}");
 }
 
 #[test]

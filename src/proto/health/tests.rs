@@ -308,7 +308,8 @@ fn a_path_that_opens_gives_the_old_link_a_second() {
         (0..9000).find(|ms| health.condemned(T + millis(opened + ms)).is_some()).unwrap()
     };
     // Asked at 10.010.
-    assert_eq!(dead(10_600), 1250);
+    assert_eq!(dead(10_600), 590 + 250, "the next retransmission is no farther away than the ping");
+    assert_eq!(dead(11_600), 1250);
     assert_eq!(dead(15_000), 1250);
     assert_eq!(dead(15_011), 0, "after so long nothing is waited for");
     let mut health = known(millis(10));
