@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 const MAX: usize = 1024;
 /// The first line.
 const MAGIC: &str = "redial state 1";
+const MAGIC_NAME: &str = "redial state";
 /// Bytes of `host:port` and of a version that are kept; what is longer is not.
 const MAX_SERVER: usize = 300;
 const MAX_VERSION: usize = 64;
@@ -81,7 +82,7 @@ impl State {
             Some(config) if real(&path).is_some_and(|path| path == config) => {
                 Err("that is the configuration".to_owned())
             }
-            _ => acquire(&path),
+            _ => acquire(&path, *place == StateFile::Automatic),
         };
         match opened {
             Ok((file, memory)) => {
@@ -146,8 +147,9 @@ fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// The file, locked, and what it says. The error says why it cannot be had.
-fn acquire(path: &Path) -> Result<(File, Option<Memory>), String> {
+/// The file, locked, and what it says. `ours`: what is there under this name can only be a state file. The error says why
+/// it cannot be had.
+fn acquire(path: &Path, ours: bool) -> Result<(File, Option<Memory>), String> {
     if let Some(dir) = path.parent() {
         // If that fails, so does the opening, with a better reason.
         let _ = DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -156,15 +158,16 @@ fn acquire(path: &Path) -> Result<(File, Option<Memory>), String> {
     let mut aside = Vec::new();
     for _ in 0..TRIES {
         let file = open_locked(path)?;
-        let (ours, there) = (file.metadata(), fs::symlink_metadata(path));
-        let is_there = matches!((&ours, &there), (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()));
+        let (held, there) = (file.metadata(), fs::symlink_metadata(path));
+        let is_there = matches!((&held, &there), (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()));
         if !is_there {
             // Somebody has set it aside between our opening and locking it.
             continue;
         }
         match read(&file) {
             Ok(memory) => return Ok((file, memory)),
-            Err(why) => set_aside(path, &why)?,
+            Err(why) if ours || is_state(&file) => set_aside(path, &why)?,
+            Err(why) => return Err(format!("{why}, and it is no state file: it stays as it is")),
         }
         aside.push(file);
     }
@@ -184,6 +187,15 @@ fn open_locked(path: &Path) -> Result<File, String> {
             Err("another process uses it (is redial running twice with this configuration?)".to_owned())
         }
         Err(TryLockError::Error(e)) => Err(format!("it cannot be locked: {e}")),
+    }
+}
+
+/// Whether it looks like a state file of whatever release, or like what a power loss leaves of one: nothing, or zeroes.
+fn is_state(file: &File) -> bool {
+    let mut start = [0; MAGIC_NAME.len()];
+    match file.read_at(&mut start, 0) {
+        Ok(n) => start == *MAGIC_NAME.as_bytes() || start.iter().take(n).all(|byte| *byte == 0),
+        Err(_) => false,
     }
 }
 

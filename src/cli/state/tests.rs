@@ -35,7 +35,7 @@ fn memory() -> Memory {
 }
 
 fn write(path: &Path, memory: &Memory) {
-    let (file, _) = acquire(path).unwrap();
+    let (file, _) = acquire(path, true).unwrap();
     Kept { file, path: path.to_owned(), broken: false }.write(memory);
 }
 
@@ -43,11 +43,11 @@ fn write(path: &Path, memory: &Memory) {
 fn what_is_written_is_read() {
     let dir = Dir::new("roundtrip");
     let path = dir.0.join("a").join("b");
-    assert_eq!(acquire(&path).unwrap().1, None);
+    assert_eq!(acquire(&path, true).unwrap().1, None);
     let long = Memory { server: "x".repeat(300), run_id: "y".repeat(256), version: "z".repeat(64), ended: true };
     for memory in [memory(), Memory { ended: true, ..memory() }, long, Memory::default(), memory()] {
         write(&path, &memory);
-        assert_eq!(acquire(&path).unwrap().1, Some(memory));
+        assert_eq!(acquire(&path, true).unwrap().1, Some(memory));
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     }
@@ -108,20 +108,39 @@ fn what_is_not_ours_is_set_aside() {
         let dir = Dir::new(name);
         fs::write(dir.0.join("state.bad"), "an older one").unwrap();
         dir.put(&bytes, mode);
-        let (file, read) = acquire(&dir.file()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (file, read) = acquire(&dir.file(), true).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(read, None, "{name}");
         assert_eq!(fs::read(dir.0.join("state.bad")).unwrap(), bytes, "{name}");
         assert_eq!(fs::metadata(dir.file()).unwrap().len(), 0, "{name}");
         drop(file);
         write(&dir.file(), &memory());
-        assert_eq!(acquire(&dir.file()).unwrap().1, Some(memory()), "{name}");
+        assert_eq!(acquire(&dir.file(), true).unwrap().1, Some(memory()), "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_was_named_by_mistake_is_left_alone() {
+    for (bytes, aside) in [
+        (&b"[common]\n"[..], false),
+        (b"-----BEGIN PRIVATE KEY-----", false),
+        (b"redial stat", false),
+        (b"redial state 9\n", true),
+        (&[0; 5], true),
+        (&[0; 200], true),
+    ] {
+        let dir = Dir::new("named");
+        dir.put(bytes, 0o600);
+        let taken = acquire(&dir.file(), false);
+        assert_eq!(taken.is_ok(), aside, "{bytes:?}");
+        assert_eq!(dir.0.join("state.bad").exists(), aside);
+        assert!(aside || fs::read(dir.file()).unwrap() == bytes);
     }
 }
 
 #[test]
 fn what_cannot_be_set_aside_is_left_alone() {
     let dir = Dir::new("alone");
-    let refused = |path: &Path| acquire(path).expect_err("it was taken");
+    let refused = |path: &Path| acquire(path, true).expect_err("it was taken");
     fs::write(dir.0.join("other"), "precious").unwrap();
     symlink(dir.0.join("other"), dir.file()).unwrap();
     assert!(refused(&dir.file()).contains("symbolic link"), "{}", refused(&dir.file()));
@@ -141,13 +160,13 @@ fn what_cannot_be_set_aside_is_left_alone() {
 fn one_program_at_a_time_has_it() {
     let dir = Dir::new("lock");
     write(&dir.file(), &memory());
-    let (held, _) = acquire(&dir.file()).unwrap();
-    assert!(acquire(&dir.file()).unwrap_err().contains("another process uses it"));
+    let (held, _) = acquire(&dir.file(), true).unwrap();
+    assert!(acquire(&dir.file(), true).unwrap_err().contains("another process uses it"));
     // Nor is it set aside then, whatever is in it.
     fs::write(dir.file(), "junk").unwrap();
-    assert!(acquire(&dir.file()).unwrap_err().contains("another process uses it"));
+    assert!(acquire(&dir.file(), true).unwrap_err().contains("another process uses it"));
     drop(held);
-    assert_eq!(acquire(&dir.file()).unwrap().1, None);
+    assert_eq!(acquire(&dir.file(), true).unwrap().1, None);
 }
 
 #[test]
