@@ -83,10 +83,12 @@ impl Race {
         }
     }
 
-    /// A try has failed.
+    /// A try has failed: the next address is tried at once. With none left those that are under way go on in peace.
     pub fn failed(&mut self) {
         self.live = self.live.saturating_sub(1);
-        self.next_at = None;
+        if self.live == 0 || !self.v6.is_empty() || !self.v4.is_empty() {
+            self.next_at = None;
+        }
     }
 
     /// The address to try now, if it is time for one; it counts as under way.
@@ -205,6 +207,18 @@ mod tests {
             let tries: Vec<u64> = (0..80).map(|i| i * 50).filter(|ms| race.poll(T + millis(*ms)).is_some()).collect();
             assert_eq!(tries[..4], expected, "first after {first} ms");
         }
+    }
+
+    #[test]
+    fn a_late_failure_does_not_end_the_others_repetitions() {
+        let mut race = Race::default();
+        race.persist(REPEAT);
+        race.add(&ips(&["::1", "1.0.0.1"]), true);
+        assert!(race.poll(T).is_some() && race.poll(T + millis(250)).is_some());
+        race.failed();
+        assert!(race.poll(T + millis(300)).is_none() && race.poll(T + millis(1250)).is_some());
+        race.expired();
+        assert!(!race.lost());
     }
 
     #[test]
