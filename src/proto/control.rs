@@ -348,6 +348,13 @@ impl Control {
         timers.into_iter().filter_map(|(at, timer)| Some((at?, timer))).min_by_key(|(at, _)| *at)
     }
 
+    /// The program stood still for so long: answers get that much more time.
+    pub fn on_stall(&mut self, stood: Duration) {
+        for due in [&mut self.login_due, &mut self.pong_due] {
+            *due = due.map(|at| at + stood);
+        }
+    }
+
     /// Does what is due. `unix_time` in seconds.
     ///
     /// # Errors

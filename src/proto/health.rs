@@ -2,7 +2,7 @@
 //!
 //! Owns the ping under way and the suspicion. Does not send, dial or switch: it asks for it ([`Order`]). Always true: a
 //! link that answers is never condemned without proof; a suspicion that was wrong is remembered and makes the machine
-//! slower to suspect. Worst case: 250 bytes.
+//! slower to suspect. Worst case: 400 bytes.
 //!
 //! Three stages. *Asked*: a ping is out, because nothing came for a while, because what we sent has not been followed
 //! by anything, or because something happened to the network. *Racing*: it was not answered in time; a second
@@ -40,7 +40,8 @@ pub const RTO_MAX: Duration = secs(1);
 const SHUT: Duration = secs(5);
 /// The most, whatever speaks for the link. By then a retransmission is so far away that a new connection is the cure.
 const MAX_SILENCE: Duration = secs(5);
-/// A link silent for so long is condemned even if nothing else can be reached: the kernel's limit, and some.
+/// A link silent for so long is condemned even if nothing else can be reached. (With mux its own keepalive is sooner, and
+/// with bytes under way the kernel's limit.)
 pub const GIVE_UP: Duration = secs(20);
 /// Two races without cause within the first make every wait twice as long for the second.
 const FALSE_RACES: Duration = secs(60);
@@ -207,11 +208,16 @@ impl Health {
         self.doubt = self.doubt.map(|doubt| Doubt { not_before, judged: false, ..doubt });
     }
 
-    /// A ping was answered. `rtt`: how long that took, for a ping that was not asked for here.
+    /// A ping was answered. `rtt`: how long that took, if the one who sends pings has measured it.
     pub fn on_pong(&mut self, rtt: Option<Duration>, now: Instant) {
+        if self.orders.contains(&Order::Ping) {
+            // The answer to an older question.
+            rtt.into_iter().for_each(|rtt| self.path.sample(rtt, now));
+            return self.on_heard(now);
+        }
         match (self.ping, rtt) {
-            (Some((sent, 1)), _) => self.path.sample(now.since(sent)),
-            (None, Some(rtt)) => self.path.sample(rtt),
+            (Some((sent, 1)), rtt) => self.path.sample(rtt.unwrap_or_else(|| now.since(sent)), now),
+            (None, Some(rtt)) => self.path.sample(rtt, now),
             // Which of several was answered is not known (Karn).
             (Some(_), _) => self.path.late(),
             (None, None) => {}

@@ -424,6 +424,12 @@ impl Mux {
         self.frame(Kind::Ping, Flags::SYN, 0, self.ping_id);
     }
 
+    /// The program stood still: what was not heard meanwhile says nothing.
+    pub fn on_stall(&mut self, now: Instant) {
+        self.heard = now;
+        self.ping_sent = self.ping_sent.map(|_| now);
+    }
+
     /// The round trip of a ping of ours that was answered since the last call.
     pub fn take_pong(&mut self) -> Option<Duration> {
         self.answered.take()

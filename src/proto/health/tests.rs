@@ -40,6 +40,12 @@ fn known(rtt: Duration) -> Health {
     health
 }
 
+/// Asks, and the ping leaves.
+fn ask(health: &mut Health, at: Instant) {
+    health.ask(at);
+    assert_eq!(orders(health), "ping");
+}
+
 #[test]
 fn an_idle_link_is_asked_every_five_seconds_and_no_more() {
     let mut health = Health::new(secs(5), Path::default(), T);
@@ -71,7 +77,7 @@ fn the_wait_follows_the_round_trip_within_bounds() {
     assert_eq!(known(secs(3)).wait(), secs(2));
     let mut health = known(millis(100));
     for i in 1..40 {
-        health.ask(T + secs(i * 10));
+        ask(&mut health, T + secs(i * 10));
         health.on_pong(None, T + secs(i * 10) + millis(100));
     }
     assert!((millis(250)..millis(260)).contains(&health.wait()), "{:?}: steady", health.wait());
@@ -241,7 +247,7 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
     let answered = |delays: &[u64]| {
         let (mut health, mut at) = (known(millis(10)), T + secs(10));
         for delay in delays {
-            health.ask(at);
+            ask(&mut health, at);
             health.on_pong(None, at + millis(*delay));
             at += secs(5);
         }
@@ -272,7 +278,7 @@ fn late_answers_buy_time_and_punctual_ones_give_it_back() {
 fn after_five_seconds_of_silence_nothing_speaks_for_a_link() {
     let mut health = known(secs(2));
     for i in 1..6 {
-        health.ask(T + secs(i * 10));
+        ask(&mut health, T + secs(i * 10));
         health.on_pong(None, T + secs(i * 10) + if i % 2 == 0 { secs(9) } else { secs(2) });
     }
     assert!(health.wait() * 3 + health.path().patience() > secs(7));
