@@ -67,6 +67,16 @@ pub(super) enum Progress {
     Failed(DialError),
 }
 
+/// One try.
+#[derive(Debug)]
+struct Try {
+    sock: Sock,
+    to: SocketAddr,
+    start: Instant,
+    /// Where it would have come from when it set out, by the routes; `None` if that was not to be known.
+    from: Option<IpAddr>,
+}
+
 /// One connection under way.
 #[derive(Debug)]
 pub(super) struct Dial {
@@ -74,8 +84,9 @@ pub(super) struct Dial {
     token: Token,
     opts: SockOpts,
     race: Race,
-    /// With the time of the start.
-    live: Vec<(Sock, SocketAddr, Instant)>,
+    live: Vec<Try>,
+    /// The start of the first try of each address.
+    firsts: Vec<(IpAddr, Instant)>,
     looking_up: bool,
     /// When to look the name up afresh, in a persistent dial.
     refresh_at: Option<Instant>,
@@ -83,8 +94,6 @@ pub(super) struct Dial {
     /// Of one try.
     life: Duration,
     persistent: bool,
-    /// The start of the first try.
-    first_try: Option<Instant>,
     error: Option<DialError>,
     family: Family,
 }
@@ -111,12 +120,12 @@ impl Dial {
             opts,
             race,
             live: Vec::new(),
+            firsts: Vec::new(),
             looking_up,
             refresh_at: None,
             give_up,
             life: limit,
             persistent: false,
-            first_try: None,
             error: None,
             family: Family::Any,
         }
@@ -137,25 +146,20 @@ impl Dial {
         self
     }
 
-    /// How long ago the first try began.
-    pub(super) fn lasted(&self, now: Instant) -> Duration {
-        self.first_try.map_or(Duration::ZERO, |at| now.since(at))
+    /// How long ago this address was tried first.
+    pub(super) fn lasted(&self, ip: IpAddr, now: Instant) -> Duration {
+        self.firsts.iter().find(|(first, _)| *first == ip).map_or(Duration::ZERO, |(_, at)| now.since(*at))
     }
 
     /// The network changed. Tries that would leave from another address now lead nowhere (a route that came before its
     /// address, say): others take their place. Call [`Dial::go`] next.
     pub(super) fn redirect(&mut self, net: &mut dyn Net) {
-        if self.opts.device.is_some() || self.opts.mark.is_some() {
-            // What these lead to is not known without them.
-            return;
-        }
-        let (bind, before) = (self.opts.bind, self.live.len());
-        let race = &mut self.race;
-        self.live.retain(|(sock, to, _)| {
-            let from = net.local_addr(*sock).map(|addr| addr.ip());
-            let stays = net.source_for(*to, bind).map_or(true, |now| from.is_none_or(|from| from == now));
+        let before = self.live.len();
+        let (race, opts) = (&mut self.race, &self.opts);
+        self.live.retain(|one| {
+            let stays = net.source_for(one.to, opts).map_or(true, |now| one.from.is_none_or(|from| from == now));
             if !stays {
-                net.abort(*sock);
+                net.abort(one.sock);
                 race.expired();
             }
             stays
@@ -181,7 +185,7 @@ impl Dial {
             Err(e) => {
                 self.looking_up = false;
                 self.race.add(&[], true);
-                if self.first_try.is_some() {
+                if !self.firsts.is_empty() {
                     // There are addresses to go on with.
                     return self.go(net);
                 }
@@ -193,8 +197,8 @@ impl Dial {
 
     /// A try ended.
     pub(super) fn on_dialed(&mut self, sock: Sock, result: io::Result<()>, net: &mut dyn Net) -> Progress {
-        let Some(at) = self.live.iter().position(|(s, ..)| *s == sock) else { return Progress::Pending };
-        let (_, addr, _) = self.live.swap_remove(at);
+        let Some(at) = self.live.iter().position(|one| one.sock == sock) else { return Progress::Pending };
+        let addr = self.live.swap_remove(at).to;
         match result {
             Ok(()) => {
                 self.abandon(net);
@@ -216,24 +220,28 @@ impl Dial {
             self.abandon(net);
             return Progress::Failed(self.error.take().unwrap_or_else(|| DialError::TimedOut(self.target.to_string())));
         }
-        while let Some(at) = self.live.iter().position(|(.., start)| *start + self.life <= now) {
-            net.abort(self.live.swap_remove(at).0);
+        while let Some(at) = self.live.iter().position(|one| one.start + self.life <= now) {
+            net.abort(self.live.swap_remove(at).sock);
             self.race.expired();
         }
         if self.refresh_at.is_some_and(|at| at <= now) {
             self.refresh(net);
         }
         while let Some(ip) = self.race.poll(now) {
-            let addr = SocketAddr::new(ip, self.target.port);
-            if self.first_try.is_none() {
-                self.first_try = Some(now);
+            let to = SocketAddr::new(ip, self.target.port);
+            if self.firsts.is_empty() {
                 self.refresh_at = Some(now + REFRESH).filter(|_| self.persistent);
             }
-            match net.dial(addr, &self.opts, self.token) {
-                Ok(sock) => self.live.push((sock, addr, now)),
+            if !self.firsts.iter().any(|(first, _)| *first == ip) {
+                self.firsts.push((ip, now));
+            }
+            // Only dials of the session are redirected.
+            let from = if self.persistent { net.source_for(to, &self.opts).ok() } else { None };
+            match net.dial(to, &self.opts, self.token) {
+                Ok(sock) => self.live.push(Try { sock, to, start: now, from }),
                 Err(e) => {
                     self.race.failed();
-                    self.error = Some(DialError::Connect(addr, e));
+                    self.error = Some(DialError::Connect(to, e));
                 }
             }
         }
@@ -265,7 +273,7 @@ impl Dial {
 
     /// When [`Dial::go`] wants to be called.
     pub(super) fn deadline(&self) -> Instant {
-        let oldest = self.live.iter().map(|(.., start)| *start + self.life).min();
+        let oldest = self.live.iter().map(|one| one.start + self.life).min();
         [self.race.deadline(), oldest, self.refresh_at].into_iter().flatten().fold(self.give_up, Instant::min)
     }
 
@@ -274,6 +282,6 @@ impl Dial {
         if core::mem::take(&mut self.looking_up) {
             net.cancel_resolve(self.token);
         }
-        self.live.drain(..).for_each(|(sock, ..)| net.abort(sock));
+        self.live.drain(..).for_each(|one| net.abort(one.sock));
     }
 }

@@ -29,6 +29,13 @@ pub(super) enum Blame {
     Misbehaved,
 }
 
+impl Blame {
+    /// The server may know nothing of it.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::Silence | Self::Unanswered)
+    }
+}
+
 /// Why an attempt or a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {

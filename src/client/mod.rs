@@ -10,6 +10,7 @@
 
 mod cx;
 mod dial;
+mod ends;
 mod failure;
 mod link;
 mod outage;
@@ -29,10 +30,11 @@ use crate::config::{Config, Finding};
 use crate::net::{Event, Net, Signal, Sock, Token};
 use crate::proto::mux;
 use crate::proto::quiet::{Quiet, and_more};
-use crate::proto::time::{Duration, Instant, micros, secs, sooner};
+use crate::proto::time::{Duration, Instant, micros, sooner};
 use cx::Cx;
 use dial::{Dial, Host, Target};
-use failure::{Blame, Failure, LinkError};
+use ends::Draining;
+use failure::{Failure, LinkError};
 use link::{Link, Owner};
 use proxies::Proxy;
 use session::{CONTROL, Session};
@@ -60,9 +62,6 @@ const PAUSE: Duration = micros(250);
 /// Empty places for work connections that are kept, at least.
 const SPARE: usize = 64;
 
-/// How long user connections may live on on a link that another has taken the place of.
-const DRAIN: Duration = secs(600);
-
 /// Pieces of payload gathered before they are delivered.
 const GATHER: usize = 64;
 
@@ -88,12 +87,6 @@ pub struct Client {
     exit: Option<Exit>,
     /// The line about connections that were cut off for memory.
     quiet: Quiet,
-}
-
-/// A link that is no session's any more.
-struct Draining {
-    link: u32,
-    until: Instant,
 }
 
 /// Payload of one stream, lent.
@@ -202,7 +195,14 @@ impl Client {
             }
             Event::Signal(signal) => self.on_signal(signal),
             Event::NetworkChanged => self.session.on_change(self.shared.now),
-            Event::Stalled(stood) => self.session.on_stall(stood, self.shared.now),
+            Event::Stalled(stood) => {
+                let now = self.shared.now;
+                self.session.on_stall(stood, now);
+                for key in self.own_links().collect::<Vec<_>>() {
+                    let mux = self.links.get_mut(key as usize).and_then(|link| link.mux.as_mut());
+                    mux.into_iter().for_each(|mux| mux.on_stall(now));
+                }
+            }
         }
     }
 
@@ -488,31 +488,9 @@ impl Client {
         }
         self.drop_pooled(net);
         if let Some(link) = ended.link {
-            self.drop_link(link, failure.blame == Blame::Silence, net);
+            self.drop_link(link, failure.blame.is_silent(), net);
         }
-        if failure.blame == Blame::Silence {
-            self.drop_stranded(net);
-        }
-    }
-
-    /// Cuts off the work connections with a link of their own whose address is not ours any more: nothing can come back to
-    /// them, and the kernel would not notice for a quarter of an hour.
-    fn drop_stranded(&mut self, net: &mut dyn Net) {
-        let own = |link: &Link| match link.owner {
-            Owner::Work(work) => Some((work, net.local_addr(link.sock)?.ip())),
-            Owner::Session => None,
-        };
-        let works: Vec<(u32, IpAddr)> = self.links.iter().filter_map(|(_, link)| own(link)).collect();
-        let mut gone: Vec<IpAddr> = works.iter().map(|(_, ip)| *ip).collect();
-        gone.sort_unstable();
-        gone.dedup();
-        gone.retain(|ip| !net.has_address(*ip));
-        for (key, _) in works.iter().filter(|(_, ip)| gone.contains(ip)) {
-            if let Some(work) = self.works.try_remove(*key as usize) {
-                let (_, _, mut cx) = self.split(net);
-                work.abort(&mut cx);
-            }
-        }
+        self.drop_stranded(net);
     }
 
     /// Ends what a link of the session's own was for, if what it did failed.
@@ -524,61 +502,11 @@ impl Client {
         if let Some(at) = self.draining.iter().position(|d| d.link == key) {
             log::debug!("{}the old link: {failure}", self.session.prefix());
             self.draining.swap_remove(at);
-            return self.drop_link(key, failure.blame == Blame::Silence, net);
+            return self.drop_link(key, failure.blame.is_silent(), net);
         }
         let (session, _, mut cx) = self.split(net);
-        session.standby_failed(key, &failure, &mut cx);
-    }
-
-    /// Lets the second link take the place of the first, once that is condemned.
-    fn take_over(&mut self, net: &mut dyn Net) {
-        let Self { setup, session, links, works, proxies, shared, .. } = self;
-        let mut cx = Cx { net, links, shared, proxies, setup, prefix: "" };
-        let used = |key| works.iter().filter(|(_, w)| !w.is_pooled() && w.at().link == Some(key)).count();
-        let Some(replaced) = session.take_over(&mut cx, used) else { return };
-        self.drop_pooled(net);
-        if replaced.drain {
-            self.draining.push(Draining { link: replaced.link, until: self.shared.now + DRAIN });
-        } else {
-            self.drop_link(replaced.link, true, net);
-        }
-    }
-
-    /// Drops links whose last user connection has ended.
-    fn drain(&mut self, net: &mut dyn Net) {
-        let now = self.shared.now;
-        let works = &self.works;
-        let over = |d: &Draining| d.until <= now || !works.iter().any(|(_, w)| w.at().link == Some(d.link));
-        let over: Vec<u32> = self.draining.iter().filter(|d| over(d)).map(|d| d.link).collect();
-        for key in over {
-            self.draining.retain(|d| d.link != key);
-            self.drop_link(key, false, net);
-        }
-    }
-
-    /// Work connections that wait for use end with their session.
-    fn drop_pooled(&mut self, net: &mut dyn Net) {
-        let pooled: Vec<u32> = self.works.iter().filter(|(_, w)| w.is_pooled()).map(|(_, w)| w.at().work).collect();
-        for work in pooled {
-            self.with_work(work, net, Work::server_eof);
-        }
-    }
-
-    /// The link is gone: the connections on it end. After silence the server may still
-    /// hold its end: RST tells it, if it gets there.
-    fn drop_link(&mut self, key: u32, silent: bool, net: &mut dyn Net) {
-        let Some(link) = self.links.try_remove(key as usize) else { return };
-        if silent {
-            net.abort(link.sock);
-        } else {
-            net.close(link.sock);
-        }
-        let concerned = |work: &Work| work.at().link == Some(key);
-        let works: Vec<u32> = self.works.iter().filter(|(_, w)| concerned(w)).map(|(_, w)| w.at().work).collect();
-        for work in works {
-            self.works.get_mut(work as usize).into_iter().for_each(Work::unlink);
-            self.with_work(work, net, Work::server_eof);
-        }
+        let result = session.standby_failed(key, &failure, &mut cx);
+        self.session_did(result, net);
     }
 
     /// Cuts off the connections that hold most until the budget is kept.

@@ -2,10 +2,12 @@
 //!
 //! Owns the phase, the control machine, the link's health, the second connection, the pace of retries and the session's
 //! name. Does not own links or work connections; it says what is to become of them. Always true: there is one phase, and
-//! each but a running session has a deadline; never are two logins of one run id unanswered. Worst case: the
-//! announcements of all proxies, once, 20 KiB of the control machine, and the records of outages and names.
+//! each but a running session has a deadline; no login is sent while another of the same run id may still be answered,
+//! where that would hang the server. Worst case: the announcements of all proxies, once, 20 KiB of the control machine,
+//! and the records of outages and names.
 
 mod doubt;
+mod loss;
 mod memory;
 
 pub use memory::Memory;
@@ -26,12 +28,8 @@ use crate::proto::takeover::{Takeover, takeover};
 use crate::proto::time::{Duration, Instant, secs, sooner};
 use crate::wire::msg::NewProxy;
 use memory::Notes;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-
-/// How a connection that the server closed is told.
-const EOF: &str = "EOF";
-/// What usually makes a server close the connection without a word.
-const EOF_HINT: &str = " (are transport.tcpMux and transport.tls the same on both ends?)";
 
 /// Owner of the control stream among the owners of mux streams.
 pub(super) const CONTROL: u32 = u32::MAX;
@@ -41,19 +39,12 @@ const NO_ROUTE_PAUSE: Duration = secs(5);
 /// How long names that the server still holds for our old session are asked for again every second.
 const PATIENCE: Duration = secs(90);
 
-/// A session that the server ends so soon after the login was not meant to be.
-const TOO_SOON: Duration = secs(10);
-/// So many of them in a row are somebody else with our run id, and not a server that restarts.
-const REPLACED: u32 = 2;
-
-/// Tries in a row that may come to nothing before the next server is tried.
-const STRIKES: u32 = 2;
-
 enum Phase {
     /// Until the next try.
     Waiting {
         until: Instant,
         no_route: bool,
+        pace: Pace,
     },
     Dialing(Box<Dial>),
     /// Connected; the control machine knows whether we are logged in.
@@ -71,6 +62,8 @@ struct Up {
     peer: SocketAddr,
     /// Our own address on the link.
     local: Option<IpAddr>,
+    /// Where the route to the server left from when that was last looked at.
+    route: Option<IpAddr>,
     /// The last sign of life.
     heard: Instant,
     /// Bytes acknowledged when that was last looked at, wrapping.
@@ -92,6 +85,8 @@ enum End {
 pub(super) struct Session {
     phase: Phase,
     standby: Standby,
+    /// It is for going back to the first server, not for a race.
+    going_back: bool,
     backoff: Backoff,
     /// The server in use, by its place in the setup.
     server: usize,
@@ -101,6 +96,10 @@ pub(super) struct Session {
     went_round: bool,
     /// When to try the first server again, while another is in use.
     failback_at: Option<Instant>,
+    /// We are on the first server because it looked as if it were there again.
+    went_back: bool,
+    /// How often that was wrong, in a row.
+    back_in_vain: u32,
     /// While no session has them.
     announces: Vec<NewProxy>,
     run_id: String,
@@ -109,6 +108,10 @@ pub(super) struct Session {
     end: End,
     /// What is known about the path to the server in use.
     path: Path,
+    /// Our address on it.
+    path_from: Option<IpAddr>,
+    /// Where the route to the server left from at the last try.
+    dialed_from: Option<IpAddr>,
     outages: Outages,
     ever_up: bool,
     /// Tells the events of one dial from another's.
@@ -142,19 +145,24 @@ pub(super) struct Replaced {
 impl Session {
     pub(super) fn new(announces: Vec<NewProxy>, spread: Duration, now: Instant) -> Self {
         Self {
-            phase: Phase::Waiting { until: now, no_route: false },
+            phase: Phase::Waiting { until: now, no_route: false, pace: Pace::Ours },
             standby: Standby::Off,
+            going_back: false,
             backoff: Backoff::new(spread),
             server: 0,
             strikes: 0,
             went_round: false,
             failback_at: None,
+            went_back: false,
+            back_in_vain: 0,
             announces,
             run_id: String::new(),
             server_version: String::new(),
             prefix: String::new(),
             end: End::Known,
             path: Path::default(),
+            path_from: None,
+            dialed_from: None,
             outages: Outages::default(),
             ever_up: false,
             dials: 0,
@@ -231,8 +239,7 @@ impl Session {
             self.look(cx)?;
         }
         if self.standby.deadline().is_some_and(|at| at <= now) {
-            let task = self.next_dial(now);
-            self.standby.expire(task, cx);
+            self.tend_standby(cx);
         }
         if self.failback_at.is_some_and(|at| at <= now) {
             self.fail_back(cx);
@@ -262,11 +269,13 @@ impl Session {
     /// Starts to connect, if there is a route.
     fn try_again(&mut self, cx: &mut Cx<'_>) -> Result<(), Failure> {
         let now = cx.shared.now;
-        if let Some(e) = self.route(cx).and_then(Result::err) {
+        let route = self.route(cx);
+        self.dialed_from = route.as_ref().and_then(|route| route.as_ref().ok()).copied();
+        if let Some(Err(e)) = route {
             if !matches!(self.phase, Phase::Waiting { no_route: true, .. }) {
                 log::warn!("{}no route to the server ({e}): waiting for one", self.prefix);
             }
-            self.phase = Phase::Waiting { until: now + NO_ROUTE_PAUSE, no_route: true };
+            self.phase = Phase::Waiting { until: now + NO_ROUTE_PAUSE, no_route: true, pace: Pace::Ours };
             return Ok(());
         }
         log::info!("{}try to connect to server...", self.prefix);
@@ -275,16 +284,18 @@ impl Session {
         self.dial_goes_on(cx)
     }
 
-    /// Where a connection to the server would come from; `None` while no address of the server is known.
+    /// Where a connection to the server would come from; `None` while no address of the server is known, or it may not be
+    /// known.
     fn route(&self, cx: &Cx<'_>) -> Option<std::io::Result<IpAddr>> {
         let server = cx.setup.server(self.server);
         let to = match server.target.host {
             Host::Ip(ip) => SocketAddr::new(ip, server.target.port),
             Host::Name(_) => self.last_peer?,
         };
-        // What a mark or an interface leads to is not known without them.
-        let plain = server.opts.device.is_none() && server.opts.mark.is_none();
-        plain.then(|| cx.net.source_for(to, server.opts.bind))
+        let route = cx.net.source_for(to, &server.opts);
+        // That is for the dial to say.
+        let refused = matches!(&route, Err(e) if e.kind() == ErrorKind::PermissionDenied);
+        (!refused).then_some(route)
     }
 
     fn dial_goes_on(&mut self, cx: &mut Cx<'_>) -> Result<(), Failure> {
@@ -307,7 +318,7 @@ impl Session {
                 self.dialed(progress, cx)
             }
             _ => {
-                self.standby.on_dialed(sock, result, cx);
+                self.standby.on_dialed(token, sock, result, cx);
                 self.judge(cx)
             }
         }
@@ -326,7 +337,7 @@ impl Session {
                 self.dialed(progress, cx)
             }
             _ => {
-                self.standby.on_resolved(result, cx);
+                self.standby.on_resolved(token, result, cx);
                 self.judge(cx)
             }
         }
@@ -370,8 +381,12 @@ impl Session {
         if held {
             control.be_patient(now + PATIENCE);
         }
+        if self.path_from != local {
+            (self.path, self.path_from) = (Path::default(), local);
+        }
         let health = Health::new(cx.setup.probe, self.path, now);
         self.last_peer = Some(peer);
+        let route = self.route(cx).and_then(Result::ok);
         self.phase = Phase::Up(Box::new(Up {
             link,
             stream,
@@ -380,6 +395,7 @@ impl Session {
             wanted: 0,
             peer,
             local,
+            route,
             heard: now,
             acknowledged: None,
             wrote: 0,
@@ -444,8 +460,10 @@ impl Session {
                 self.logged_in_at = cx.shared.now;
                 self.named(cx);
                 self.backoff.up(cx.shared.now);
-                (self.strikes, self.went_round) = (0, false);
-                self.failback_at = (self.server != 0).then_some(cx.shared.now + cx.setup.failback);
+                if self.server == 0 {
+                    (self.went_back, self.back_in_vain) = (false, 0);
+                }
+                self.failback_at = (self.server != 0).then_some(cx.shared.now + self.failback_pause(cx));
                 let names: Vec<&str> = cx.proxies.iter().map(|p| p.name.as_str()).collect();
                 log::info!("{}proxy added: [{}]", self.prefix, names.join(" "));
                 if let Some(line) = self.outages.back(cx.shared.now) {
@@ -485,94 +503,6 @@ impl Session {
     pub(super) fn want_again(&mut self) {
         if let Phase::Up(up) = &mut self.phase {
             up.wanted = up.wanted.saturating_add(1);
-        }
-    }
-
-    /// The attempt or the session is over. Sets the pace for the next one.
-    pub(super) fn fail(&mut self, failure: &Failure, cx: &mut Cx<'_>) -> Ended {
-        let now = cx.shared.now;
-        let mut random = [0; 4];
-        cx.net.random(&mut random);
-        let random = u32::from_ne_bytes(random);
-        let (link, lost) = self.leave(cx);
-        let pace = match failure.blame {
-            Blame::Network | Blame::Silence | Blame::Unanswered => Pace::Ours,
-            Blame::Reset => Pace::Reset,
-            Blame::Server | Blame::Misbehaved => Pace::Server,
-            Blame::Refused => Pace::Refused,
-        };
-        let pause = self.backoff.failed(pace, now, random);
-        self.phase = Phase::Waiting { until: now + pause, no_route: false };
-        if let Some(heard) = lost {
-            // After a reset as well: it may have met our new address, and the session of the old one lives on.
-            self.end = if failure.blame == Blame::Server { End::Known } else { End::Silent };
-            self.outages.lost(&failure.text, heard, now, 0);
-            let next = if pause.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(pause)) };
-            log::warn!("{}the connection to the server is lost: {failure}; next try {next}", self.prefix);
-            log::debug!("{}control message dispatcher exited", self.prefix);
-            self.count_replaced(failure, cx);
-        } else {
-            let burnt = self.takeover(cx) != Takeover::AtOnce || self.notes.unproven;
-            if failure.blame == Blame::Unanswered && burnt {
-                // On some servers a second login under this name would wait for ever.
-                self.drop_name(End::Silent, cx);
-            }
-            let hint = if failure.text == EOF { EOF_HINT } else { "" };
-            log::warn!("{}connect to server error: {failure}{hint}", self.prefix);
-            if !self.ever_up && cx.setup.login_fail_exit {
-                return Ended { link, give_up: Some(failure.text.clone()) };
-            }
-        }
-        if let Standby::Linked { link: other, server, peer, answered: true, .. } = &self.standby {
-            // It is there already.
-            let (other, server, peer) = (*other, *server, *peer);
-            self.standby = Standby::Off;
-            if server != self.server {
-                self.use_server(server, cx);
-            }
-            self.log_in(other, peer, cx);
-        } else {
-            self.standby.call_off(cx);
-            self.strikes += u32::from(lost.is_none());
-            if self.strikes >= STRIKES {
-                self.next_server(cx);
-            }
-        }
-        Ended { link, give_up: None }
-    }
-
-    /// Two processes with one run id end each other's sessions for ever, unless one of them takes another.
-    fn count_replaced(&mut self, failure: &Failure, cx: &Cx<'_>) {
-        let ended = failure.blame == Blame::Server && failure.text == EOF;
-        let soon = cx.shared.now.since(self.logged_in_at) < TOO_SOON;
-        self.replaced = if ended && soon { self.replaced + 1 } else { 0 };
-        if self.replaced == REPLACED {
-            self.replaced = 0;
-            log::warn!(
-                "{}the server ended {REPLACED} sessions in a row within {} s of the login: another process may be using \
-                 our run id; taking a new one",
-                self.prefix,
-                TOO_SOON.as_secs()
-            );
-            self.drop_name(End::Known, cx);
-        }
-    }
-
-    /// Ends the phase: its link, and when the session was last alive if it had begun.
-    fn leave(&mut self, cx: &mut Cx<'_>) -> (Option<u32>, Option<Instant>) {
-        let until = cx.shared.now;
-        match core::mem::replace(&mut self.phase, Phase::Waiting { until, no_route: false }) {
-            Phase::Up(up) => {
-                let (link, heard) = (up.link, up.control.logged_in().then_some(up.heard));
-                self.path = up.health.path();
-                self.announces = up.control.into_proxies();
-                (Some(link), heard)
-            }
-            Phase::Dialing(mut dial) => {
-                dial.abandon(cx.net);
-                (None, None)
-            }
-            Phase::Waiting { .. } => (None, None),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns its dial and, until it is used, its link. Does not log in: the server learns nothing of a race that was called
 //! off but a connection that came and went. Always true: it is ready only when the server has answered on it (a mux
-//! ping; without mux the handshake). Worst case: one dial and one link.
+//! ping; without mux the TLS handshake, or without that the kernel's). Worst case: one dial and one link.
 
 use super::cx::Cx;
 use super::dial::{Dial, Progress};
@@ -52,6 +52,11 @@ impl Standby {
     /// Whether it is under way.
     pub(super) fn is_on(&self) -> bool {
         !matches!(self, Self::Off)
+    }
+
+    /// Whether it failed and is to be tried again.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self, Self::Waiting { .. })
     }
 
     /// Its link, while there is one.
@@ -117,16 +122,20 @@ impl Standby {
     }
 
     /// A try to connect ended.
-    pub(super) fn on_dialed(&mut self, sock: Sock, result: std::io::Result<()>, cx: &mut Cx<'_>) {
-        if let Self::Dialing { dial, .. } = self {
+    pub(super) fn on_dialed(&mut self, token: Token, sock: Sock, result: std::io::Result<()>, cx: &mut Cx<'_>) {
+        if let Self::Dialing { dial, .. } = self
+            && dial.token() == token
+        {
             let progress = dial.on_dialed(sock, result, cx.net);
             self.dialed(progress, cx);
         }
     }
 
     /// The look-up of the server's name made progress.
-    pub(super) fn on_resolved(&mut self, result: Result<Answer, ResolveError>, cx: &mut Cx<'_>) {
-        if let Self::Dialing { dial, .. } = self {
+    pub(super) fn on_resolved(&mut self, token: Token, result: Result<Answer, ResolveError>, cx: &mut Cx<'_>) {
+        if let Self::Dialing { dial, .. } = self
+            && dial.token() == token
+        {
             let progress = dial.on_resolved(result, cx.net);
             self.dialed(progress, cx);
         }
@@ -138,8 +147,10 @@ impl Standby {
             Progress::Failed(e) => self.failed(&e.to_string(), cx),
             Progress::Up(sock) => {
                 let (server, now) = (self.server(), cx.shared.now);
-                let late = match self {
-                    Self::Dialing { dial, expected, .. } if dial.lasted(now) > *expected => Some(now),
+                let late = match (&*self, cx.net.peer_addr(sock)) {
+                    (Self::Dialing { dial, expected, .. }, Some(peer)) if dial.lasted(peer.ip(), now) > *expected => {
+                        Some(now)
+                    }
                     _ => None,
                 };
                 match raise(sock, server, cx) {
@@ -163,7 +174,7 @@ impl Standby {
     }
 
     /// The place of the server it is to reach.
-    fn server(&self) -> usize {
+    pub(super) fn server(&self) -> usize {
         match self {
             Self::Off => 0,
             Self::Waiting { server, .. } | Self::Dialing { server, .. } | Self::Linked { server, .. } => *server,
@@ -193,7 +204,8 @@ impl Standby {
     }
 }
 
-/// Starts to connect to the server at that place, from which an answer is expected within a time. `task` tells its events from another dial's.
+/// Starts to connect to the server at that place, from which an answer is expected within a time. `task` tells its events
+/// from another dial's.
 pub(super) fn dial_server(server: usize, expected: Duration, task: u32, cx: &mut Cx<'_>) -> Dial {
     let (server, net) = (cx.setup.server(server), &mut *cx.net);
     let token = Token { task, port: SESSION_DIAL };

@@ -219,12 +219,14 @@ pub trait Net {
     /// Bytes written and not acknowledged by the far end's kernel; `None` where the system does not tell.
     fn unacknowledged(&self, sock: Sock) -> Option<u32>;
 
-    /// The address that a connection to `to` (bound to `bind`, if that is given) would come from. Sends nothing.
+    /// The address that a connection to `to` would come from, with these options' interface, mark and source. Sends
+    /// nothing.
     ///
     /// # Errors
-    /// There is no route, or `bind` is no address of ours.
-    fn source_for(&self, to: SocketAddr, bind: Option<IpAddr>) -> io::Result<IpAddr>;
+    /// There is no route or no such interface, the source is no address of ours, or a mark may not be set.
+    fn source_for(&self, to: SocketAddr, opts: &SockOpts) -> io::Result<IpAddr>;
 
-    /// Whether `ip` is an address of this machine. True where that cannot be known (`net.ipv4.ip_nonlocal_bind`).
-    fn has_address(&self, ip: IpAddr) -> bool;
+    /// Whether `ip` is an address of this machine, where these options' interface leads. True where that cannot be known
+    /// (`net.ipv4.ip_nonlocal_bind`).
+    fn has_address(&self, ip: IpAddr, opts: &SockOpts) -> bool;
 }

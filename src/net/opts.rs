@@ -60,7 +60,16 @@ impl SockOpts {
         if let Some(bytes) = self.recv_buffer {
             let _ = socket.set_recv_buffer_size(bytes as usize);
         }
-        self.apply_linux(socket)?;
+        self.apply_linux(socket);
+        self.apply_way(socket)
+    }
+
+    /// Applies interface, mark and source alone, to any socket.
+    ///
+    /// # Errors
+    /// As [`SockOpts::apply`].
+    pub(super) fn apply_way(&self, socket: &Socket) -> io::Result<()> {
+        self.apply_device(socket)?;
         match self.bind {
             Some(ip) => socket.bind(&SocketAddr::new(ip, 0).into()),
             None => Ok(()),
@@ -68,24 +77,31 @@ impl SockOpts {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn apply_linux(&self, socket: &Socket) -> io::Result<()> {
+    fn apply_device(&self, socket: &Socket) -> io::Result<()> {
         if let Some(name) = &self.device {
             socket.bind_device(Some(name.as_bytes()))?;
         }
         if let Some(mark) = self.mark {
             socket.set_mark(mark)?;
         }
+        Ok(())
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn apply_linux(&self, socket: &Socket) {
         if let Some(limit) = self.user_timeout {
             let _ = socket.set_tcp_user_timeout(Some(limit));
         }
         if let Some(bytes) = self.notsent_lowat {
             let _ = socket.set_tcp_notsent_lowat(bytes);
         }
-        Ok(())
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn apply_linux(&self, _socket: &Socket) -> io::Result<()> {
+    fn apply_linux(&self, _socket: &Socket) {}
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn apply_device(&self, _socket: &Socket) -> io::Result<()> {
         let asked = self.device.is_some() || self.mark.is_some();
         if asked { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
     }

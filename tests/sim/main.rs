@@ -4,6 +4,7 @@
 //! `REDIAL_SEED=N cargo test --test sim` runs that seed alone; `REDIAL_SEEDS=N` runs so many. Worst case: some 20 MB a
 //! world.
 
+mod corners;
 #[path = "../support/frps/mod.rs"]
 mod frps;
 mod guest;

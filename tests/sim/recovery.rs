@@ -15,7 +15,7 @@ use redial::proto::time::{Duration, millis, secs};
 use std::net::IpAddr;
 
 /// A logged in client at rest.
-fn at_rest(plan: Plan) -> Run {
+pub(crate) fn at_rest(plan: Plan) -> Run {
     logs::collect();
     let mut run = Run::new(plan);
     run.until("a login", secs(60), |run| run.site.frps.tally().logins > 0);
@@ -24,19 +24,19 @@ fn at_rest(plan: Plan) -> Run {
     run
 }
 
-fn plan(mux: bool) -> Plan {
+pub(crate) fn plan(mux: bool) -> Plan {
     let weather = Weather { latency: millis(15), ..Weather::default() };
     Plan { mux, weather, ..Plan::quiet(Vec::new()) }
 }
 
 /// How long until the server has the client back.
-fn until_back(run: &mut Run, limit: Duration) -> Duration {
+pub(crate) fn until_back(run: &mut Run, limit: Duration) -> Duration {
     let (start, logins) = (run.sim.now(), run.site.frps.tally().logins);
     run.until("the server to have the client back", limit, |run| run.site.frps.tally().logins > logins);
     run.sim.now().since(start)
 }
 
-fn serves(run: &mut Run) {
+pub(crate) fn serves(run: &mut Run) {
     let guest = run.site.invite(Way::Echo, 1000, run.sim.now());
     run.until("a guest", secs(15), |run| run.site.guests[guest].verdict != Verdict::Open);
     assert_eq!(run.site.guests[guest].verdict, Verdict::Served);
@@ -299,7 +299,7 @@ fn only_addresses_of_the_family_are_tried() {
 }
 
 /// How long until a user is served, with one coming every half second.
-fn until_served(run: &mut Run, limit: Duration) -> Duration {
+pub(crate) fn until_served(run: &mut Run, limit: Duration) -> Duration {
     let (start, first) = (run.sim.now(), run.site.guests.len());
     loop {
         run.site.invite(Way::Echo, 100, run.sim.now());

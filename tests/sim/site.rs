@@ -18,6 +18,11 @@ pub(crate) fn server() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 2], 7000))
 }
 
+/// Somebody who takes connections and closes each at its first bytes: a proxy with nothing behind it.
+pub(crate) fn door() -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 9], 7000))
+}
+
 /// How long a guest puts up with anything: a dead line without mux is noticed by nobody else.
 const PATIENCE: Duration = secs(600);
 /// The pace at which guests send.
@@ -269,6 +274,7 @@ impl World for Site {
                     Welcome::Accept
                 }
             },
+            to if to == door() => Welcome::Accept,
             to if to.ip().is_loopback() && to.port() < 9005 => {
                 self.visits.insert(link, Visit::new(to, far, link));
                 Welcome::Accept
@@ -290,6 +296,9 @@ impl World for Site {
             self.frps.received(Conn(link), bytes, far.now());
             self.serve(far);
             self.hold_back(link, far);
+        } else {
+            // The door.
+            far.finish(link);
         }
     }
 

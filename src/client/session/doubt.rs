@@ -1,9 +1,10 @@
 //! The session in doubt: what speaks for and against the link, the second connection, and the other servers.
 //!
 //! Owns nothing beside [`Session`]. Does not log in or wait: that is the parent's. Always true: a link is left only for
-//! one on which the server has answered, or on proof. Worst case: the parent's.
+//! one on which the server has answered, on proof, or when it has been silent for so long that nothing is lost with it.
+//! Worst case: the parent's.
 
-use super::{End, Phase, Replaced, Session, Up};
+use super::{End, Pace, Phase, Replaced, Session, Up};
 use crate::client::cx::Cx;
 use crate::client::failure::{Blame, Failure};
 use crate::client::standby::Standby;
@@ -64,6 +65,7 @@ impl Session {
     /// The program stood still.
     pub(in crate::client) fn on_stall(&mut self, stood: Duration, now: Instant) {
         if let Phase::Up(up) = &mut self.phase {
+            up.control.on_stall(stood);
             up.health.on_stall(stood, now);
         }
     }
@@ -95,27 +97,34 @@ impl Session {
         let route = self.route(cx);
         self.standby.redirect(cx);
         match &mut self.phase {
-            Phase::Waiting { until, .. } if matches!(route, Some(Ok(_))) => {
-                let soonest = self.last_dial.map_or(now, |at| at + DIAL_PAUSE);
-                *until = soonest.max(now).min(*until);
+            Phase::Waiting { until, no_route, pace } => {
+                let changed = match route {
+                    Some(Ok(source)) => *no_route || self.dialed_from != Some(source),
+                    Some(Err(_)) => false,
+                    // Nothing is known of the way: this may be what was missing.
+                    None => *pace == Pace::Ours,
+                };
+                if changed && *pace != Pace::Refused {
+                    let soonest = self.last_dial.map_or(now, |at| at + DIAL_PAUSE);
+                    *until = soonest.max(now).min(*until);
+                }
             }
             Phase::Up(up) => {
-                if let Some(ip) = up.local.filter(|ip| !cx.net.has_address(*ip)) {
+                let opts = &cx.setup.server(self.server).opts;
+                let source = route.and_then(Result::ok);
+                if let Some(ip) = up.local.filter(|ip| !cx.net.has_address(*ip, opts)) {
                     up.health.prove(Cause::AddressGone(ip));
-                } else if let (Some(Ok(source)), Some(ip)) = (&route, up.local)
-                    && *source != ip
-                {
-                    up.health.suspect(Cause::RouteChanged(*source), now);
                 } else if self.asked_at.is_none_or(|at| now.since(at) >= ASK_PAUSE) {
                     self.asked_at = Some(now);
-                    up.health.suspect(Cause::NetworkChanged, now);
+                    let moved = source.filter(|source| up.route.is_some_and(|before| before != *source));
+                    up.health.suspect(moved.map_or(Cause::NetworkChanged, Cause::RouteChanged), now);
+                    up.route = source.or(up.route);
                 }
             }
             Phase::Dialing(dial) => {
                 dial.redirect(cx.net);
                 return self.dial_goes_on(cx);
             }
-            Phase::Waiting { .. } => {}
         }
         self.judge(cx)
     }
@@ -126,10 +135,13 @@ impl Session {
         let Phase::Up(up) = &mut self.phase else { return Ok(()) };
         if !up.control.logged_in() {
             // The login has its own deadline; but without our address no answer can come.
-            let gone = up.local.filter(|ip| !cx.net.has_address(*ip)).map(Cause::AddressGone);
+            let opts = &cx.setup.server(self.server).opts;
+            let gone = up.local.filter(|ip| !cx.net.has_address(*ip, opts)).map(Cause::AddressGone);
             return gone.map_or(Ok(()), |cause| Err(Failure::new(Blame::Silence, cause.to_string())));
         }
-        if let Some(at) = self.standby.take_late() {
+        if let Some(at) = self.standby.take_late()
+            && self.standby.server() == self.server
+        {
             up.health.on_opened(at);
         }
         if up.health.deadline().is_some_and(|at| at <= now) {
@@ -156,12 +168,13 @@ impl Session {
         if let Some(cause) = up.health.proof().or_else(|| up.health.lost(now)) {
             return Err(Failure::new(Blame::Silence, cause.to_string()));
         }
-        if !up.health.racing() && matches!(self.standby, Standby::Waiting { .. }) {
-            // Nobody waits for a second try.
+        let expected = up.health.wait();
+        if !self.standby_is_wanted() || (prepare.is_some() && self.going_back) {
+            // One that is to go back may take ten seconds to fail.
             self.standby.call_off(cx);
         }
-        let expected = up.health.wait();
         if let Some(cause) = prepare.filter(|_| !self.standby.is_on()) {
+            self.going_back = false;
             log::info!("{}the link to the server may be dead ({cause}): preparing another", self.prefix);
             let task = self.next_dial(now);
             self.standby.start(self.server, expected, task, cx);
@@ -169,11 +182,34 @@ impl Session {
         Ok(())
     }
 
+    /// Whether somebody waits for the second connection.
+    fn standby_is_wanted(&self) -> bool {
+        let racing = matches!(&self.phase, Phase::Up(up) if up.health.racing());
+        racing || (self.going_back && !self.standby.has_failed())
+    }
+
+    /// Does what is due for the second connection.
+    pub(super) fn tend_standby(&mut self, cx: &mut Cx<'_>) {
+        if self.standby_is_wanted() {
+            let task = self.next_dial(cx.shared.now);
+            self.standby.expire(task, cx);
+        } else {
+            self.standby.call_off(cx);
+        }
+    }
+
+    /// How long to stay with another server before the first one is tried again: ever longer while it takes connections
+    /// but no login.
+    pub(super) fn failback_pause(&self, cx: &Cx<'_>) -> Duration {
+        cx.setup.failback * (1 << self.back_in_vain.min(6))
+    }
+
     /// The first server may be back: prepares a connection to it.
     pub(super) fn fail_back(&mut self, cx: &mut Cx<'_>) {
         let now = cx.shared.now;
-        self.failback_at = Some(now + cx.setup.failback);
+        self.failback_at = Some(now + self.failback_pause(cx));
         if !self.standby.is_on() && self.link().is_some() {
+            self.going_back = true;
             let task = self.next_dial(now);
             self.standby.start(0, REPEAT, task, cx);
         }
@@ -183,6 +219,7 @@ impl Session {
     pub(super) fn next_server(&mut self, cx: &Cx<'_>) {
         let server = (self.server + 1) % cx.setup.servers();
         self.strikes = 0;
+        self.back_in_vain += u32::from(core::mem::take(&mut self.went_back));
         if server != self.server {
             self.use_server(server, cx);
             self.went_round |= server == 0;
@@ -193,13 +230,17 @@ impl Session {
         }
     }
 
-    /// From now on another server: it does not know our name.
+    /// From now on another server, which does not know our name, or another way to the same.
     pub(super) fn use_server(&mut self, server: usize, cx: &Cx<'_>) {
         log::info!("{}the next server is {}", self.prefix, cx.setup.server(server).target);
+        let same = cx.setup.server(server).target == cx.setup.server(self.server).target;
         self.server = server;
-        self.run_id.clear();
-        self.server_version.clear();
-        (self.end, self.last_peer, self.path) = (End::Known, None, Path::default());
+        (self.last_peer, self.path, self.dialed_from) = (None, Path::default(), None);
+        if !same {
+            self.run_id.clear();
+            self.server_version.clear();
+            self.end = End::Known;
+        }
     }
 
     /// Lets the second connection take over, if it works and the first one does not.
@@ -216,7 +257,12 @@ impl Session {
             .or_else(|| back.then(|| "the first server is there again".to_owned()))?;
         let (old, heard, path) = (up.link, up.heard, up.health.path());
         let kept = in_use(old);
-        log::warn!("{}the connection to the server is lost: {cause}; another one takes over", self.prefix);
+        if condemned.is_none() {
+            log::info!("{}going back to the first server", self.prefix);
+            self.went_back = true;
+        } else {
+            log::warn!("{}the connection to the server is lost: {cause}; another one takes over", self.prefix);
+        }
         self.outages.lost(&cause, heard, now, kept);
         (self.end, self.path) = (End::Silent, path);
         if server != self.server {
@@ -224,7 +270,9 @@ impl Session {
         }
         self.standby = Standby::Off;
         self.replaced = 0;
-        if let Phase::Up(up) = core::mem::replace(&mut self.phase, Phase::Waiting { until: now, no_route: false }) {
+        if let Phase::Up(up) =
+            core::mem::replace(&mut self.phase, Phase::Waiting { until: now, no_route: false, pace: Pace::Ours })
+        {
             self.announces = up.control.into_proxies();
             if let Some(mux) = cx.links.get_mut(old as usize).and_then(|link| link.mux.as_mut()) {
                 mux.detach(up.stream, now);
@@ -235,9 +283,15 @@ impl Session {
     }
 
     /// A link of ours failed that is not the one in use.
-    pub(in crate::client) fn standby_failed(&mut self, link: u32, failure: &Failure, cx: &mut Cx<'_>) {
+    pub(in crate::client) fn standby_failed(
+        &mut self,
+        link: u32,
+        failure: &Failure,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Failure> {
         if self.standby.link() == Some(link) {
             self.standby.failed(&failure.text, cx);
         }
+        self.judge(cx)
     }
 }

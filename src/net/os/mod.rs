@@ -32,7 +32,7 @@ use signal::Signals;
 use slab::Slab;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Poll tokens: sockets use their slot, below this.
@@ -426,15 +426,18 @@ impl Net for Os {
         tcp::unacknowledged(self.stream(sock)?)
     }
 
-    fn source_for(&self, to: SocketAddr, bind: Option<IpAddr>) -> io::Result<IpAddr> {
-        let any = if to.is_ipv6() { IpAddr::from([0_u16; 8]) } else { IpAddr::from([0_u8; 4]) };
-        let socket = UdpSocket::bind(SocketAddr::new(bind.unwrap_or(any), 0))?;
-        socket.connect(to)?;
-        Ok(socket.local_addr()?.ip())
+    fn source_for(&self, to: SocketAddr, opts: &SockOpts) -> io::Result<IpAddr> {
+        let socket = Socket::new(Domain::for_address(to), Type::DGRAM, None)?;
+        opts.apply_way(&socket)?;
+        socket.connect(&to.into())?;
+        let from = socket.local_addr()?.as_socket();
+        from.map(|addr| addr.ip()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
-    fn has_address(&self, ip: IpAddr) -> bool {
-        let bound = UdpSocket::bind(SocketAddr::new(ip, 0));
+    fn has_address(&self, ip: IpAddr, opts: &SockOpts) -> bool {
+        let own = SockOpts { device: opts.device.clone(), bind: Some(ip), ..SockOpts::default() };
+        let bound = Socket::new(Domain::for_address(SocketAddr::new(ip, 0)), Type::DGRAM, None)
+            .and_then(|socket| own.apply_way(&socket));
         !matches!(bound, Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable)
     }
 }

@@ -642,11 +642,11 @@ impl Net for Sim {
         self.conns.get(sock.index as usize).and_then(|c| u32::try_from(c.up.queued()).ok())
     }
 
-    fn source_for(&self, _to: SocketAddr, _bind: Option<IpAddr>) -> io::Result<IpAddr> {
+    fn source_for(&self, _to: SocketAddr, _opts: &SockOpts) -> io::Result<IpAddr> {
         self.address.ok_or_else(|| io::ErrorKind::NetworkUnreachable.into())
     }
 
-    fn has_address(&self, ip: IpAddr) -> bool {
+    fn has_address(&self, ip: IpAddr, _opts: &SockOpts) -> bool {
         self.address == Some(ip)
     }
 }
