@@ -3,6 +3,7 @@
 //! Owns the scenes. Does not draw by chance but for the seed. Always true: a time in a scene is virtual and exact. Worst
 //! case: one world.
 
+use super::frps::faults::{Act, Fault, Stage, refusal};
 use super::frps::settings::Takeover;
 use super::guest::Way;
 use super::logs;
@@ -257,5 +258,35 @@ fn a_name_is_not_used_again_where_its_login_may_have_arrived() {
     let took = until_back(&mut run, secs(30));
     assert!(took < secs(2), "{took:?}: {:?}", logs::take());
     run.pass(secs(3));
+    serves(&mut run);
+}
+
+#[test]
+fn a_server_that_ends_its_sessions_at_once_is_left_for_the_next() {
+    let mut run = Run::with(plan(true), "redial.servers = [{ addr = \"10.0.0.9\" }]", |_| {});
+    logs::collect();
+    for logins in 1..=2 {
+        run.until("a login", secs(60), |run| run.site.frps.tally().logins == logins);
+        run.pass(secs(1));
+        run.site.replace_all(run.sim.now());
+    }
+    run.pass(secs(3));
+    assert_eq!(lines_with("the next server is 10.0.0.9"), 1);
+}
+
+#[test]
+fn a_first_server_that_takes_no_login_is_tried_ever_less_often() {
+    let mut run = on_the_second(30);
+    resolves(&mut run, "10.0.0.2");
+    for _ in 0..2 {
+        run.site.frps.add_fault(Fault::once(Stage::Login, Act::Send(refusal("full"))));
+    }
+    run.pass(secs(25));
+    assert_eq!(lines_with("going back to the first server"), 1);
+    run.until("the second server again", secs(120), |run| run.site.frps.tally().logins == 2);
+    run.pass(secs(55));
+    assert_eq!(lines_with("going back"), 0);
+    run.pass(secs(10));
+    assert_eq!(lines_with("going back"), 1);
     serves(&mut run);
 }
