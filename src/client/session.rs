@@ -273,7 +273,9 @@ impl Session {
         self.dialed_from = route.as_ref().and_then(|route| route.as_ref().ok()).copied();
         if let Some(Err(e)) = route {
             if !matches!(self.phase, Phase::Waiting { no_route: true, .. }) {
-                log::warn!("{}no route to the server ({e}): waiting for one", self.prefix);
+                let device = cx.setup.server(self.server).opts.device.as_ref();
+                let through = device.map_or_else(String::new, |name| format!(" through {name}"));
+                log::warn!("{}no route to the server{through} ({e}): waiting for one", self.prefix);
             }
             self.phase = Phase::Waiting { until: now + NO_ROUTE_PAUSE, no_route: true, pace: Pace::Ours };
             return Ok(());

@@ -220,9 +220,11 @@ def stopped(stage):
     stage.outage(event)
 
 
-def boot(stage):
-    """The program starts long before there is a network."""
-    stage.build()
+def boot(stage, name="wan", **options):
+    """The program starts long before there is a network; `name` is what its interface is called then."""
+    if name != "wan":
+        stage.kinds = ["redial"]  # frpc knows no interfaces
+    stage.build(**options)
     stage.net.ip("client", "link set wan down")
     for tunnel in stage.tunnels:
         tunnel.start()
@@ -230,7 +232,7 @@ def boot(stage):
 
     def event(broken):
         time.sleep(random.random() + (5 if stage.short else 60))
-        stage.net.ip("client", "link set wan up", "route replace default via 192.168.77.1")
+        stage.net.ip("client", f"link set wan name {name}", f"link set {name} up", "route replace default via 192.168.77.1")
         whole = time.monotonic()
         broken()
         return whole
@@ -579,6 +581,14 @@ SCENES = [
     Scene("dns-cached", "… and its old address is still cached", partial(moved, ttl=600), worst=20),
     Scene("stopped", "SIGSTOP for a minute (short: 5 s)", stopped, worst=3, size=(75, 15)),
     Scene("boot", "started a minute (short: 5 s) before the network", boot, worst=0.6, logins=1, size=(75, 15)),
+    Scene(
+        "interface-later",
+        "… and before the interface that it is to use",
+        partial(boot, name="late", client='redial.interface = "late"'),
+        worst=0.6,
+        logins=1,
+        size=(75, 15),
+    ),
     Scene("ipv6-redial-0s", "IPv6, redial on the router", partial(redial, **ROUTER, **SIX), **PROMPT),
     Scene("ipv6-route-stays", "… and the default route does not go away", partial(redial, route_stays=True, **ROUTER, **SIX), **PROMPT),
     Scene("ipv6-two-way", "IPv6, today's flows vanish", partial(blackhole, one_way=False, **ROUTER, **SIX), **IDLE),
