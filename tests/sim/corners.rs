@@ -165,10 +165,13 @@ fn a_name_that_could_not_be_looked_up_is_when_the_network_comes() {
     }
 }
 
-/// Tries in ten minutes in which the network changes all the time, but not our route.
-fn tries_in_noise(run: &mut Run) -> usize {
+/// Tries in ten minutes in which the network changes all the time, and our address with it if `moving`.
+fn tries_in_noise(run: &mut Run, moving: bool) -> usize {
     logs::take();
-    for _ in 0..1200 {
+    for host in 0..1200_u32 {
+        if moving {
+            run.sim.address = Some(IpAddr::from([10, 0, 1, u8::try_from(host % 200).expect("a byte")]));
+        }
         run.sim.ring();
         run.pass(millis(500));
     }
@@ -181,11 +184,11 @@ fn noise_in_the_network_does_not_change_the_pace() {
     let mut run = Run::new(Plan { trouble, trouble_at: secs(40), ..plan(true) });
     logs::collect();
     run.until("the trouble", secs(60), |run| run.site.struck.is_some());
-    let tries = tries_in_noise(&mut run);
+    let tries = tries_in_noise(&mut run, false);
     assert!((40..100).contains(&tries), "{tries} tries of a server that is gone");
     logs::collect();
     let mut run = Run::with(plan(true), "", |s| s.token = "other".to_owned());
-    let tries = tries_in_noise(&mut run);
+    let tries = tries_in_noise(&mut run, true);
     assert!((3..8).contains(&tries), "{tries} tries of one that refuses us");
 }
 
