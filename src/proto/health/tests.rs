@@ -404,3 +404,15 @@ fn a_path_that_loses_a_third_is_hardly_ever_left() {
     let (races, switches) = hours(30);
     assert!(races > 500 && switches < 75, "30 %: {races} races, {switches} switches in 50 hours");
 }
+
+#[test]
+fn an_answer_to_an_older_question_leaves_the_new_one_open() {
+    let mut health = known(millis(10));
+    health.suspect(Cause::Poked, T + secs(7));
+    health.on_pong(Some(millis(900)), T + millis(7001));
+    assert_eq!(orders(&mut health), "ping");
+    assert_eq!(health.path().patience(), secs(2), "it was late all the same");
+    let due = health.deadline().unwrap();
+    assert!(due > T + millis(7250));
+    assert_eq!(run(&mut health, due).pop().map(|(_, said)| said).as_deref(), Some("prepare"));
+}
