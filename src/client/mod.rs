@@ -30,7 +30,7 @@ use crate::config::{Config, Finding};
 use crate::net::{Event, Net, Signal, Sock, Token};
 use crate::proto::mux;
 use crate::proto::quiet::{Quiet, and_more};
-use crate::proto::time::{Duration, Instant, micros, sooner};
+use crate::proto::time::{Duration, Instant, micros, millis, sooner};
 use cx::Cx;
 use dial::{Dial, Host, Target};
 use ends::Draining;
@@ -62,6 +62,9 @@ const PAUSE: Duration = micros(250);
 /// Empty places for work connections that are kept, at least.
 const SPARE: usize = 64;
 
+/// A turn that comes so much later than it should is the machine's doing: the time is nobody's silence.
+const LATE: Duration = millis(50);
+
 /// Pieces of payload gathered before they are delivered.
 const GATHER: usize = 64;
 
@@ -85,6 +88,8 @@ pub struct Client {
     /// Links that another one has taken the place of, with user connections that live on.
     draining: Vec<Draining>,
     exit: Option<Exit>,
+    /// When the next turn should come at the latest, as last asked for.
+    due: Option<Instant>,
     /// The line about connections that were cut off for memory.
     quiet: Quiet,
 }
@@ -115,6 +120,7 @@ impl Client {
             setup,
             draining: Vec::new(),
             exit: None,
+            due: None,
             quiet: Quiet::default(),
         })
     }
@@ -140,13 +146,15 @@ impl Client {
     }
 
     /// When [`Client::turn`] is to be called though no event came.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&mut self) -> Option<Instant> {
+        self.due = None;
         if !self.shared.run.is_empty() || !self.shared.dirty.is_empty() {
             return Some(Instant::ZERO);
         }
         let own = self.own_links().filter_map(|key| self.links.get(key as usize).and_then(Link::deadline)).min();
         let drained = self.draining.iter().map(|d| d.until).min();
-        [self.session.deadline(), self.shared.deadline(), own, drained].into_iter().fold(None, sooner)
+        self.due = [self.session.deadline(), self.shared.deadline(), own, drained].into_iter().fold(None, sooner);
+        self.due
     }
 
     /// The links that carry sessions: the one in use, the second one, and those that are draining.
@@ -197,6 +205,7 @@ impl Client {
             Event::NetworkChanged => self.session.on_change(self.shared.now),
             Event::Stalled(stood) => {
                 let now = self.shared.now;
+                self.due = None;
                 self.session.on_stall(stood, now);
                 for key in self.own_links().collect::<Vec<_>>() {
                     let mux = self.links.get_mut(key as usize).and_then(|link| link.mux.as_mut());
@@ -248,7 +257,15 @@ impl Client {
     pub fn turn(&mut self, net: &mut dyn Net) {
         self.shared.now = net.now();
         self.shared.brought = 0;
-        self.expire(net);
+        let late =
+            self.due.take().filter(|at| *at > Instant::ZERO).map_or(Duration::ZERO, |at| self.shared.now.since(at));
+        if late >= LATE {
+            self.session.on_late(late);
+            for key in self.own_links().collect::<Vec<_>>() {
+                let mux = self.links.get_mut(key as usize).and_then(|link| link.mux.as_mut());
+                mux.into_iter().for_each(|mux| mux.on_late(late));
+            }
+        }
         for _ in 0..self.shared.run.len() {
             match self.shared.run.pop_front() {
                 Some(TaskKey::Link(key)) => self.run_link(key, net),
@@ -261,6 +278,8 @@ impl Client {
                 None => break,
             }
         }
+        // After what has come: it may have been there in time.
+        self.expire(net);
         self.take_over(net);
         self.drain(net);
         self.step_session(net);

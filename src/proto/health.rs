@@ -118,6 +118,8 @@ pub struct Health {
     arrived: bool,
     /// A second connection had to wait for the path.
     opened_late: bool,
+    /// What is read now may have been there for a while: its times mean nothing.
+    starved: bool,
     doubt: Option<Doubt>,
     proof: Option<Cause>,
     false_race: Option<Instant>,
@@ -136,6 +138,7 @@ impl Health {
             ping: None,
             arrived: false,
             opened_late: false,
+            starved: false,
             doubt: None,
             proof: None,
             false_race: None,
@@ -216,6 +219,7 @@ impl Health {
             return self.on_heard(now);
         }
         match (self.ping, rtt) {
+            _ if self.starved => {}
             (Some((sent, 1)), rtt) => self.path.sample(rtt.unwrap_or_else(|| now.since(sent)), now),
             (None, Some(rtt)) => self.path.sample(rtt, now),
             // Which of several was answered is not known (Karn).
@@ -248,6 +252,15 @@ impl Health {
         (self.ping, self.arrived) = (None, false);
         self.doubt = None;
         self.suspect(Cause::Stalled(stood), now);
+    }
+
+    /// The program was kept from running for so long, and what came meanwhile lies unread: that time does not count.
+    pub fn on_late(&mut self, late: Duration) {
+        self.starved = true;
+        self.heard += late;
+        self.spoke = self.spoke.map(|at| at + late);
+        self.ping = self.ping.map(|(at, pings)| (at + late, pings));
+        self.doubt = self.doubt.map(|doubt| Doubt { since: doubt.since + late, ..doubt });
     }
 
     /// The link is dead beyond doubt.
@@ -313,6 +326,7 @@ impl Health {
 
     /// Does what is due.
     pub fn expire(&mut self, now: Instant) {
+        self.starved = false;
         self.widened = self.widened.filter(|until| now < *until);
         if self.proof.is_some() {
             return;

@@ -424,6 +424,11 @@ impl Mux {
         self.frame(Kind::Ping, Flags::SYN, 0, self.ping_id);
     }
 
+    /// The program was kept from running for so long, and what came meanwhile lies unread: that time does not count.
+    pub fn on_late(&mut self, late: Duration) {
+        self.ping_sent = self.ping_sent.map(|at| at + late);
+    }
+
     /// The program stood still: what was not heard meanwhile says nothing.
     pub fn on_stall(&mut self, now: Instant) {
         self.heard = now;

@@ -39,11 +39,13 @@ fn death(run: &mut Run) -> Duration {
     until_back(run, secs(60))
 }
 
-/// The program stands still; what comes meanwhile is there when it goes on.
+/// The program stands still; what comes meanwhile is there when it goes on. It is told of long times only.
 fn stand_still(run: &mut Run, long: Duration) {
     let (end, mut events) = (run.sim.now() + long, Vec::new());
     while run.sim.now() < end && run.sim.advance(Some(end), &mut run.site, &mut events) {}
-    events.push(Event::Stalled(long));
+    if long >= secs(2) {
+        events.push(Event::Stalled(long));
+    }
     for event in events {
         run.client.handle(event, &mut run.sim);
     }
@@ -102,6 +104,22 @@ fn a_program_that_stood_still_does_not_blame_the_link() {
         stand_still(&mut run, secs(15));
         run.pass(secs(60));
         assert_eq!(run.site.frps.tally().logins, 1, "mux {mux}: {:?}", logs::take());
+    }
+}
+
+#[test]
+fn a_starved_program_takes_no_answer_for_late() {
+    for mux in [true, false] {
+        let mut run = at_rest(plan(mux));
+        for _ in 0..3 {
+            run.sim.signal(Signal::Poke);
+            run.pass(millis(1));
+            stand_still(&mut run, millis(900));
+            run.pass(secs(3));
+        }
+        assert_eq!(lines_with("may be dead"), 0, "mux {mux}");
+        let took = death(&mut run);
+        assert!(took < millis(1500), "mux {mux}: {took:?}");
     }
 }
 

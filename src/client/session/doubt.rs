@@ -70,6 +70,13 @@ impl Session {
         }
     }
 
+    /// The program was kept from running for so long beyond its time.
+    pub(in crate::client) fn on_late(&mut self, late: Duration) {
+        if let Phase::Up(up) = &mut self.phase {
+            up.health.on_late(late);
+        }
+    }
+
     /// Somebody asks for a look.
     pub(in crate::client) fn poke(&mut self, now: Instant) {
         match &mut self.phase {
