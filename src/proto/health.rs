@@ -21,8 +21,8 @@
 //!   arrives. They put the verdict off; the answer to a ping ends the race.
 //! * *Why does a path that has just opened buy time?* After seconds in which nothing came through, a fresh SYN may be
 //!   through first by chance; the old link's next retransmission is due within a second ([`RTO_MAX`]).
-//! * *Why is an acknowledgement of everything no answer?* It may be a proxy's, or a frozen server's. But where nothing is
-//!   dead, the answer was lost once and will be sent again, by a kernel that is in no hurry.
+//! * *Why is an acknowledgement of everything no answer?* It may be a proxy's, or a frozen server's. But if it comes as
+//!   late as in a race, the path was shut, and the server's kernel is in no hurry to send again what was lost.
 
 use super::path::Path;
 use super::time::{Duration, Instant, millis, secs, sooner};
@@ -116,6 +116,8 @@ pub struct Health {
     ping: Option<(Instant, u32)>,
     /// The far end's kernel has everything, the ping too.
     arrived: bool,
+    /// It had it before the race began: the path was never shut.
+    prompt: bool,
     /// A second connection had to wait for the path.
     opened_late: bool,
     /// What is read now may have been there for a while: its times mean nothing.
@@ -137,6 +139,7 @@ impl Health {
             spoke: None,
             ping: None,
             arrived: false,
+            prompt: false,
             opened_late: false,
             starved: false,
             doubt: None,
@@ -192,11 +195,14 @@ impl Health {
     /// The far end's kernel has acknowledged bytes since this was last looked at, `all`: everything. Not an answer, but
     /// the path is there: a verdict is put off, as long as there is more to come; once, if there is not.
     pub fn on_acknowledged(&mut self, all: bool, now: Instant) {
+        let racing = self.racing();
         if self.orders.contains(&Order::Ping) {
             // It is older than the question.
         } else if !all {
             self.heard = now;
-        } else if core::mem::replace(&mut self.arrived, self.ping.is_some()) {
+        } else if !racing {
+            self.prompt = self.ping.is_some();
+        } else if core::mem::replace(&mut self.arrived, !self.prompt) {
             return;
         }
         self.doubt = self.doubt.map(|doubt| Doubt { judged: false, ..doubt });
@@ -280,6 +286,7 @@ impl Health {
     fn ask(&mut self, now: Instant) {
         if self.ping.is_none() {
             self.ping = Some((now, 1));
+            self.prompt = false;
             self.orders.push_back(Order::Ping);
         }
     }
