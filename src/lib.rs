@@ -65,9 +65,10 @@
 //!
 //! # The journey of a doubt
 //!
-//! Bytes, pings, acknowledgements and changes of the network feed [`proto::health`]. It asks for a ping, then for a second
-//! connection; when the first link stays silent, or is proven dead, the second one logs in ([`proto::takeover`] says under
-//! which name), and the first drains or is dropped.
+//! Bytes, pings, acknowledgements and changes of the network feed [`proto::health`]; how far silence is to be trusted on
+//! this path, [`proto::path`] remembers. Health asks for a ping, then for a second connection; when the first link stays
+//! silent, or is proven dead, the second one logs in ([`proto::takeover`] says under which name), and the first drains or
+//! is dropped.
 //!
 //! # The journey of a byte
 //!

@@ -93,7 +93,6 @@ pub(super) struct Dial {
     give_up: Instant,
     /// Of one try.
     life: Duration,
-    persistent: bool,
     error: Option<DialError>,
     family: Family,
 }
@@ -125,7 +124,6 @@ impl Dial {
             refresh_at: None,
             give_up,
             life: limit,
-            persistent: false,
             error: None,
             family: Family::Any,
         }
@@ -135,7 +133,6 @@ impl Dial {
     /// have come, later every second.
     pub(super) fn persistent(mut self, expected: Duration) -> Self {
         self.race.persist(expected);
-        self.persistent = true;
         self.life = LIFE;
         self
     }
@@ -230,13 +227,13 @@ impl Dial {
         while let Some(ip) = self.race.poll(now) {
             let to = SocketAddr::new(ip, self.target.port);
             if self.firsts.is_empty() {
-                self.refresh_at = Some(now + REFRESH).filter(|_| self.persistent);
+                self.refresh_at = Some(now + REFRESH).filter(|_| self.race.persists());
             }
             if !self.firsts.iter().any(|(first, _)| *first == ip) {
                 self.firsts.push((ip, now));
             }
             // Only dials of the session are redirected.
-            let from = if self.persistent { net.source_for(to, &self.opts).ok() } else { None };
+            let from = if self.race.persists() { net.source_for(to, &self.opts).ok() } else { None };
             match net.dial(to, &self.opts, self.token) {
                 Ok(sock) => self.live.push(Try { sock, to, start: now, from }),
                 Err(e) => {

@@ -153,13 +153,21 @@ impl Client {
         }
         let own = self.own_links().filter_map(|key| self.links.get(key as usize).and_then(Link::deadline)).min();
         let drained = self.draining.iter().map(|d| d.until).min();
-        self.due = [self.session.deadline(), self.shared.deadline(), own, drained].into_iter().fold(None, sooner);
-        self.due
+        let at = [self.session.deadline(), self.shared.deadline(), own, drained].into_iter().fold(None, sooner);
+        self.due = at.map(|at| at.max(self.shared.now));
+        at
     }
 
     /// The links that carry sessions: the one in use, the second one, and those that are draining.
     fn own_links(&self) -> impl Iterator<Item = u32> {
         self.session.links().chain(self.draining.iter().map(|d| d.link))
+    }
+
+    fn each_mux(&mut self, mut act: impl FnMut(&mut mux::Mux)) {
+        for key in self.own_links().collect::<Vec<_>>() {
+            let mux = self.links.get_mut(key as usize).and_then(|link| link.mux.as_mut());
+            mux.into_iter().for_each(&mut act);
+        }
     }
 
     /// How long to let events gather before the next poll; `None`: do not wait.
@@ -207,10 +215,7 @@ impl Client {
                 let now = self.shared.now;
                 self.due = None;
                 self.session.on_stall(stood, now);
-                for key in self.own_links().collect::<Vec<_>>() {
-                    let mux = self.links.get_mut(key as usize).and_then(|link| link.mux.as_mut());
-                    mux.into_iter().for_each(|mux| mux.on_stall(now));
-                }
+                self.each_mux(|mux| mux.on_stall(now));
             }
         }
     }
@@ -257,14 +262,10 @@ impl Client {
     pub fn turn(&mut self, net: &mut dyn Net) {
         self.shared.now = net.now();
         self.shared.brought = 0;
-        let late =
-            self.due.take().filter(|at| *at > Instant::ZERO).map_or(Duration::ZERO, |at| self.shared.now.since(at));
+        let late = self.due.take().map_or(Duration::ZERO, |at| self.shared.now.since(at));
         if late >= LATE {
             self.session.on_late(late);
-            for key in self.own_links().collect::<Vec<_>>() {
-                let mux = self.links.get_mut(key as usize).and_then(|link| link.mux.as_mut());
-                mux.into_iter().for_each(|mux| mux.on_late(late));
-            }
+            self.each_mux(|mux| mux.on_late(late));
         }
         for _ in 0..self.shared.run.len() {
             match self.shared.run.pop_front() {

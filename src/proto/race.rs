@@ -54,6 +54,11 @@ impl Race {
         self.repeat = Some(first.clamp(ATTEMPT_DELAY, REPEAT));
     }
 
+    /// Whether it is a persistent one.
+    pub fn persists(&self) -> bool {
+        self.repeat.is_some()
+    }
+
     /// A try has lasted too long; it counts as silence, not as a failure.
     pub fn expired(&mut self) {
         self.live = self.live.saturating_sub(1);

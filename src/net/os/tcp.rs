@@ -40,3 +40,26 @@ pub(super) fn limit_rto(socket: impl AsFd, most: Duration) {
 /// The system has no such option.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn limit_rto(_socket: impl AsFd, _most: Duration) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn the_limit_of_the_rto_reaches_a_kernel_that_has_it() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let read = || {
+            let (mut value, mut len): (libc::c_int, _) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+            // SAFETY: the kernel writes up to `len` bytes, which is what `value` has room for.
+            let result = unsafe {
+                libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, 44, (&raw mut value).cast(), &raw mut len)
+            };
+            (result == 0).then_some(value)
+        };
+        let before = read();
+        limit_rto(&socket, Duration::from_secs(1));
+        assert_eq!(read(), before.map(|_| 1000), "it was {before:?}");
+    }
+}

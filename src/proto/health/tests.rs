@@ -306,6 +306,31 @@ fn an_acknowledged_ping_puts_the_verdict_off_once() {
 }
 
 #[test]
+fn a_ping_that_arrived_at_once_has_no_excuse() {
+    // A proxy or a relay takes everything at once, and behind it nobody answers.
+    let mut health = known(millis(10));
+    run(&mut health, T + millis(10_020));
+    health.on_acknowledged(true, T + millis(10_260));
+    run(&mut health, T + millis(10_600));
+    assert!(health.racing());
+    health.on_acknowledged(true, T + millis(10_600));
+    assert_eq!(health.condemned(T + millis(11_009)), None);
+    assert!(health.condemned(T + millis(11_010)).is_some());
+    // The next question is another one.
+    health.on_pong(None, T + secs(12));
+    orders(&mut health);
+    run(&mut health, T + millis(17_600));
+    health.on_acknowledged(true, T + millis(17_600));
+    assert_eq!(health.condemned(T + secs(20)), None);
+}
+
+#[test]
+fn the_size_is_as_stated() {
+    assert!(size_of::<Health>() + 4 * size_of::<Order>() <= 400, "{}", size_of::<Health>());
+    assert!(size_of::<Path>() <= 100, "{}", size_of::<Path>());
+}
+
+#[test]
 fn a_path_that_opens_gives_the_old_link_a_second() {
     let dead = |opened: u64| {
         let mut health = known(millis(10));
