@@ -143,7 +143,8 @@ fn what_cannot_be_set_aside_is_left_alone() {
     let refused = |path: &Path| acquire(path, true).expect_err("it was taken");
     fs::write(dir.0.join("other"), "precious").unwrap();
     symlink(dir.0.join("other"), dir.file()).unwrap();
-    assert!(refused(&dir.file()).contains("symbolic link"), "{}", refused(&dir.file()));
+    let why = refused(&dir.file()).to_lowercase(); // glibc "Too many levels of symbolic links", musl "Symbolic link loop"
+    assert!(why.contains("symbolic link"), "{why}");
     assert_eq!(fs::read_to_string(dir.0.join("other")).unwrap(), "precious");
     assert!(dir.file().is_symlink());
     assert!(refused(&dir.0).contains("directory"));

@@ -99,7 +99,8 @@ fn the_worst_case_is_as_stated() {
     sent.iter().for_each(|s| w.resolver.feed(s.link, &answer(&s.query, &six), w.now));
     let peak = held(&w.resolver) + MAX_PARTIAL;
     assert!(sent.len() == MAX_ACTIVE && peak <= 768 * 1024, "{peak} after {idle}");
-    assert!(peak >= 512 * 1024, "{peak} after {idle}: state less");
+    let least = if cfg!(target_pointer_width = "64") { 512 } else { 448 } * 1024;
+    assert!(peak >= least, "{peak} after {idle}: state less");
 }
 
 #[test]
