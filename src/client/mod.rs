@@ -428,7 +428,7 @@ impl Client {
         let (session, _, mut cx) = self.split(net);
         session.step(&mut cx);
         while let Some((hello, server)) = self.session.next_wanted() {
-            if !self.open_work(work::hello(hello), server, net) {
+            if !self.open_work(work::hello(&hello), server, net) {
                 self.session.want_again();
                 break;
             }

@@ -13,7 +13,7 @@ use crate::proto::health::RTO_MAX;
 use crate::proto::time::{Duration, secs};
 use crate::proto::{control, mux, tls};
 use crate::wire::frame::{self, TooLong};
-use crate::wire::msg::{Login, Message};
+use crate::wire::msg::Login;
 
 /// The version of frp whose client we are, as told to the server: some look at it (protocol §3.1).
 pub const FRP_VERSION: &str = "0.70.1";
@@ -183,7 +183,7 @@ fn fits(login: &Login) -> Result<(), Finding> {
         timestamp: i64::MAX,
         ..login.clone()
     };
-    let Err(TooLong { size, .. }) = frame::encode(&Message::Login(longest), &mut Vec::new()) else { return Ok(()) };
+    let Err(TooLong { size, .. }) = frame::encode_one(&longest, &mut Vec::new()) else { return Ok(()) };
     let metas = login.metas.iter().map(|(k, v)| k.len() + v.len()).sum();
     let parts = [("user", login.user.len()), ("clientID", login.client_id.len()), ("metadatas", metas)];
     let key = parts.into_iter().max_by_key(|(_, len)| *len).map_or("", |(key, _)| key).to_owned();

@@ -18,7 +18,7 @@ use crate::proto::quiet::and_more;
 use crate::proto::time::{Duration, Instant, secs};
 use crate::proto::tls::Tls;
 use crate::wire::frame;
-use crate::wire::msg::{Message, NewWorkConn, StartWorkConn};
+use crate::wire::msg::{self, NewWorkConn, StartWorkConn};
 
 /// How long the local service may take to accept (frpc: 10 s).
 const LOCAL_TIMEOUT: Duration = secs(10);
@@ -163,7 +163,7 @@ impl Work {
             let State::Pooled(head) = &mut self.state else { break };
             from += 1;
             head.extend_from_slice(piece);
-            let (message, used) = match frame::decode(head) {
+            let (message, used) = match frame::decode_answer(head) {
                 Ok(None) => continue,
                 Ok(Some(found)) => found,
                 Err(e) => return refuse(NO_USE, &e.to_string(), cx),
@@ -197,8 +197,8 @@ impl Work {
     }
 
     /// The server starts to use the connection.
-    fn start(&mut self, message: Message, cx: &mut Cx<'_>) -> Fate {
-        let Message::StartWorkConn(StartWorkConn { proxy_name, error, .. }) = message else {
+    fn start(&mut self, message: msg::Answer, cx: &mut Cx<'_>) -> Fate {
+        let msg::Answer::StartWorkConn(StartWorkConn { proxy_name, error, .. }) = message else {
             return refuse(NO_USE, &format!("the server sent {} instead of StartWorkConn", message.name()), cx);
         };
         if !error.is_empty() {
@@ -400,9 +400,9 @@ fn refuse(what: &str, why: &str, cx: &mut Cx<'_>) -> Fate {
 }
 
 /// The bytes of a work connection's first message.
-pub(super) fn hello(message: NewWorkConn) -> Vec<u8> {
+pub(super) fn hello(message: &NewWorkConn) -> Vec<u8> {
     let mut bytes = Vec::new();
-    if let Err(e) = frame::encode(&message.into(), &mut bytes) {
+    if let Err(e) = frame::encode_one(message, &mut bytes) {
         log::error!("{e}");
     }
     bytes

@@ -8,7 +8,7 @@ use super::finding::NO_ZONES;
 use super::finding::Severity::Error;
 use super::scope::{Found, Scope};
 use crate::wire::frame::{self, TooLong};
-use crate::wire::msg::{Map, Message, NewProxy};
+use crate::wire::msg::{Map, NewProxy};
 use std::collections::BTreeSet;
 
 /// A type of proxy: how the keys that only it has are read.
@@ -74,7 +74,7 @@ fn local_host(t: &mut Scope<'_>) -> String {
 
 /// Refuses what the server would never take: the message that announces the proxy has a limit.
 fn fits(t: &mut Scope<'_>, name: &str, announce: &NewProxy) {
-    let Err(TooLong { size, .. }) = frame::encode(&Message::NewProxy(announce.clone()), &mut Vec::new()) else {
+    let Err(TooLong { size, .. }) = frame::encode_one(announce, &mut Vec::new()) else {
         return;
     };
     let length = |map: &Map| map.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();

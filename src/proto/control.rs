@@ -8,7 +8,7 @@
 use super::crypto::{Decrypt, Encrypt, auth_key};
 use super::time::{Duration, Instant, millis, secs, sooner};
 use crate::wire::frame::{self, FrameError};
-use crate::wire::msg::{Login, LoginResp, Message, NewProxy, NewProxyResp, NewWorkConn, Ping, Pong};
+use crate::wire::msg::{Answer, Login, LoginResp, NewProxy, NewProxyResp, NewWorkConn, Ping, Pong, Say};
 use std::collections::VecDeque;
 
 /// How long the server may take to answer the login (frpc: 10 s).
@@ -184,7 +184,7 @@ impl Control {
             register_due: None,
             patient_until: None,
         };
-        control.send(&Message::Login(login));
+        control.send(&login);
         control
     }
 
@@ -253,9 +253,9 @@ impl Control {
         Ok(())
     }
 
-    fn decode(&self, at: usize) -> Result<Option<(Message, usize)>, ControlError> {
+    fn decode(&self, at: usize) -> Result<Option<(Answer, usize)>, ControlError> {
         let bytes = self.rx.get(at..).unwrap_or_default();
-        frame::decode(bytes).map_err(|e| ControlError::Misbehaved(self.explain(&e, bytes)))
+        frame::decode_answer(bytes).map_err(|e| ControlError::Misbehaved(self.explain(&e, bytes)))
     }
 
     fn explain(&self, error: &FrameError, bytes: &[u8]) -> String {
@@ -265,20 +265,20 @@ impl Control {
         frame::guess(bytes).map_or_else(|| error.to_string(), |what| format!("{error}: {what}"))
     }
 
-    fn on_message(&mut self, message: Message, now: Instant) -> Result<(), ControlError> {
+    fn on_message(&mut self, message: Answer, now: Instant) -> Result<(), ControlError> {
         match message {
-            Message::LoginResp(resp) if !self.logged_in() => self.on_login(resp, now),
+            Answer::LoginResp(resp) if !self.logged_in() => self.on_login(resp, now),
             _ if !self.logged_in() => Err(ControlError::Misbehaved("it did not answer the login first".to_owned())),
-            Message::ReqWorkConn(_) => {
+            Answer::ReqWorkConn => {
                 self.wanted = self.wanted.saturating_add(1);
                 Ok(())
             }
-            Message::NewProxyResp(resp) => {
+            Answer::NewProxyResp(resp) => {
                 self.on_proxy(resp, now);
                 Ok(())
             }
-            Message::Pong(Pong { error }) if !error.is_empty() => Err(ControlError::PingRefused(error)),
-            Message::Pong(_) => {
+            Answer::Pong(Pong { error }) if !error.is_empty() => Err(ControlError::PingRefused(error)),
+            Answer::Pong(_) => {
                 self.pong_due = self.settings.heartbeat_timeout.map(|limit| now + limit);
                 self.events.push_back(Out::PongSeen);
                 Ok(())
@@ -396,7 +396,7 @@ impl Control {
         if self.settings.sign_pings {
             (ping.privilege_key, ping.timestamp) = self.proof();
         }
-        self.send(&Message::Ping(ping));
+        self.send(&ping);
         self.ping_due = self.settings.heartbeat_interval.map(|pause| now + pause);
         self.events.push_back(Out::PingSent);
     }
@@ -413,21 +413,21 @@ impl Control {
         for index in &ready {
             let Some(proxy) = self.proxies.get_mut(*index) else { continue };
             proxy.state = State::Asked(now);
-            let announce = Message::NewProxy(proxy.announce.clone());
+            let announce = proxy.announce.clone();
             self.send(&announce);
         }
         let next = self.proxies.iter().filter_map(due).min();
         self.register_due = if ready.len() == BURST { Some(now + BURST_PAUSE) } else { next };
     }
 
-    fn send(&mut self, message: &Message) {
+    fn send(&mut self, message: &impl Say) {
         let from = self.out.len();
         let fresh = self.seal.is_some() && !core::mem::replace(&mut self.iv_sent, true);
         if fresh {
             self.out.extend_from_slice(&self.iv);
         }
         let body = self.out.len();
-        if let Err(e) = frame::encode(message, &mut self.out) {
+        if let Err(e) = frame::encode_one(message, &mut self.out) {
             log::error!("{e}: not sent");
             self.out.truncate(from);
             self.iv_sent &= !fresh;

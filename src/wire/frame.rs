@@ -4,7 +4,7 @@
 //! wrong frame is found out from its first bytes. Worst case: 9 + [`MAX_BODY`] bytes to hold for a frame that is not
 //! complete.
 
-use super::msg::Message;
+use super::msg::{Answer, Hear, Message, Say, name_of};
 
 /// The largest body either end accepts, in bytes.
 pub const MAX_BODY: usize = 10240;
@@ -52,6 +52,14 @@ impl core::fmt::Display for TooLong {
 /// # Errors
 /// The body is too long.
 pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), TooLong> {
+    encode_one(message, out)
+}
+
+/// The same for a message by itself, so that the program holds no coding that it does not use.
+///
+/// # Errors
+/// The body is too long.
+pub fn encode_one(message: &impl Say, out: &mut Vec<u8>) -> Result<(), TooLong> {
     let start = out.len();
     out.push(message.type_byte());
     out.extend_from_slice(&[0; 8]);
@@ -72,8 +80,20 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), TooLong> {
 /// # Errors
 /// The bytes are no frame; the connection is of no use any more.
 pub fn decode(bytes: &[u8]) -> Result<Option<(Message, usize)>, FrameError> {
+    hear(bytes)
+}
+
+/// The same for a client, which reads only what a server has to say.
+///
+/// # Errors
+/// The bytes are no frame; the connection is of no use any more.
+pub fn decode_answer(bytes: &[u8]) -> Result<Option<(Answer, usize)>, FrameError> {
+    hear(bytes)
+}
+
+fn hear<T: Hear>(bytes: &[u8]) -> Result<Option<(T, usize)>, FrameError> {
     let Some((&byte, rest)) = bytes.split_first() else { return Ok(None) };
-    if !Message::known(byte) {
+    if name_of(byte).is_none() {
         return Err(FrameError::UnknownType(byte));
     }
     let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
@@ -84,7 +104,7 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Message, usize)>, FrameError> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(FrameError::BadBody("not a JSON object".to_owned()));
     }
-    let message = Message::read_body(byte, body).ok_or(FrameError::UnknownType(byte))?;
+    let message = T::read_body(byte, body).ok_or(FrameError::UnknownType(byte))?;
     let message = message.map_err(|e| FrameError::BadBody(e.to_string()))?;
     Ok(Some((message, HEADER + size)))
 }

@@ -469,6 +469,71 @@ pub struct NatHoleReport {
     pub success: bool,
 }
 
+/// What can be sent: each message by itself, so that a program holds the codings of those that it sends, and
+/// [`Message`].
+pub trait Say {
+    /// frp's name of the message.
+    fn name(&self) -> &'static str;
+    /// The byte that names the message in wire protocol v1.
+    fn type_byte(&self) -> u8;
+    /// Adds the body.
+    ///
+    /// # Errors
+    /// None: strings, numbers and maps of strings always have a JSON form.
+    fn write_body(&self, out: &mut Vec<u8>) -> serde_json::Result<()>;
+}
+
+/// What can be read: [`Message`], or [`Answer`], so that a program holds the codings of those that it reads.
+pub(super) trait Hear: Sized {
+    /// Reads a body; `None` if the type byte names no message.
+    fn read_body(byte: u8, body: &[u8]) -> Option<serde_json::Result<Self>>;
+}
+
+/// What a client reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Login`].
+    LoginResp(LoginResp),
+    /// To [`NewProxy`].
+    NewProxyResp(NewProxyResp),
+    /// Another work connection is wanted.
+    ReqWorkConn,
+    /// A work connection is used.
+    StartWorkConn(StartWorkConn),
+    /// To [`Ping`].
+    Pong(Pong),
+    /// The name of a message that no client of ours reads; its body was not looked at.
+    Other(&'static str),
+}
+
+impl Hear for Answer {
+    fn read_body(byte: u8, body: &[u8]) -> Option<serde_json::Result<Self>> {
+        let name = name_of(byte)?;
+        Some(match name {
+            "LoginResp" => serde_json::from_slice(body).map(Self::LoginResp),
+            "NewProxyResp" => serde_json::from_slice(body).map(Self::NewProxyResp),
+            "ReqWorkConn" => serde_json::from_slice::<ReqWorkConn>(body).map(|_| Self::ReqWorkConn),
+            "StartWorkConn" => serde_json::from_slice(body).map(Self::StartWorkConn),
+            "Pong" => serde_json::from_slice(body).map(Self::Pong),
+            _ => Ok(Self::Other(name)),
+        })
+    }
+}
+
+impl Answer {
+    /// frp's name of the message.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LoginResp(_) => "LoginResp",
+            Self::NewProxyResp(_) => "NewProxyResp",
+            Self::ReqWorkConn => "ReqWorkConn",
+            Self::StartWorkConn(_) => "StartWorkConn",
+            Self::Pong(_) => "Pong",
+            Self::Other(name) => name,
+        }
+    }
+}
+
 /// The one list of messages: enum, names, type bytes and both codings follow from it.
 macro_rules! messages {
     ($($name:ident = $byte:literal,)*) => {
@@ -477,6 +542,14 @@ macro_rules! messages {
         #[expect(clippy::large_enum_variant, reason = "a message lives for one call")]
         pub enum Message {
             $(#[doc = concat!("Type byte `", stringify!($byte), "`.")] $name($name),)*
+        }
+
+        /// frp's name of the message with this type byte.
+        pub(super) fn name_of(byte: u8) -> Option<&'static str> {
+            match byte {
+                $($byte => Some(stringify!($name)),)*
+                _ => None,
+            }
         }
 
         impl Message {
@@ -489,25 +562,44 @@ macro_rules! messages {
             pub fn type_byte(&self) -> u8 {
                 match self { $(Self::$name(_) => $byte,)* }
             }
+        }
 
-            /// Whether a message has this type byte.
-            pub fn known(byte: u8) -> bool {
-                [$($byte,)*].contains(&byte)
+        impl Say for Message {
+            fn name(&self) -> &'static str {
+                self.name()
             }
 
-            /// Adds the body.
-            pub(super) fn write_body(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
-                match self { $(Self::$name(m) => serde_json::to_writer(out, m),)* }
+            fn type_byte(&self) -> u8 {
+                self.type_byte()
             }
 
-            /// Reads a body; `None` if the type byte names no message.
-            pub(super) fn read_body(byte: u8, body: &[u8]) -> Option<serde_json::Result<Self>> {
+            fn write_body(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+                match self { $(Self::$name(m) => m.write_body(out),)* }
+            }
+        }
+
+        impl Hear for Message {
+            fn read_body(byte: u8, body: &[u8]) -> Option<serde_json::Result<Self>> {
                 $(if byte == $byte {
                     return Some(serde_json::from_slice(body).map(Self::$name));
                 })*
                 None
             }
         }
+
+        $(impl Say for $name {
+            fn name(&self) -> &'static str {
+                stringify!($name)
+            }
+
+            fn type_byte(&self) -> u8 {
+                $byte
+            }
+
+            fn write_body(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+                serde_json::to_writer(out, self)
+            }
+        })*
 
         $(impl From<$name> for Message {
             fn from(message: $name) -> Self {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::proto::crypto::derive_key;
+use crate::wire::msg::Message;
 
 const T: Instant = Instant::ZERO;
 const IV: [u8; 16] = [9; 16];
