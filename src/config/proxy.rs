@@ -116,6 +116,13 @@ fn common(t: &mut Scope<'_>, p: &mut NewProxy) {
     t.later_by("healthCheck", "type", Error, "health checks are not supported yet: remove them");
 }
 
+/// Digits with at most one point, an exponent perhaps.
+fn is_number(text: &str) -> bool {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let digits = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa).replacen('.', "", 1);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && exponent.parse::<i32>().is_ok()
+}
+
 fn transport(mut t: Scope<'_>, p: &mut NewProxy) {
     p.use_encryption = t.flag("useEncryption").unwrap_or(false);
     p.use_compression = t.flag("useCompression").unwrap_or(false);
@@ -125,7 +132,7 @@ fn transport(mut t: Scope<'_>, p: &mut NewProxy) {
     }
     if let Some(f) = t.text("bandwidthLimit") {
         let number = f.value.strip_suffix("MB").or_else(|| f.value.strip_suffix("KB"));
-        if number.and_then(|n| n.parse::<f64>().ok()).is_none() {
+        if !number.is_some_and(is_number) {
             t.report().error(f.line, &f.key, "unit not support: use KB or MB, e.g. \"1MB\"");
         } else if mode.is_none_or(|m| m.value != "server") {
             let text = "limits on the client's side are not supported yet: add bandwidthLimitMode = \"server\"";

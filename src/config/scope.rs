@@ -118,14 +118,9 @@ impl<'r> Scope<'r> {
     /// A whole number; 0 counts as absent.
     pub(super) fn int(&mut self, key: &'static str) -> Option<Found<i64>> {
         let found = self.take(key)?;
-        #[expect(clippy::cast_possible_truncation, reason = "only whole numbers in range get here")]
-        let value = match found.value {
-            Value::Integer(n) => n,
-            Value::Float(n) if n.fract() == 0.0 && n.abs() < 9e15 => n as i64,
-            _ => {
-                self.wrong(&found, "a whole number: write it without quotes");
-                return None;
-            }
+        let (Value::Integer(value) | Value::Float(Some(value))) = found.value else {
+            self.wrong(&found, "a whole number: write it without quotes");
+            return None;
         };
         Some(Found { value, line: found.line, key: found.key }).filter(|f| f.value != 0)
     }

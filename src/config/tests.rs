@@ -153,7 +153,9 @@ fn mistakes_inside_proxies_name_the_proxy() {
     assert_eq!(p("serverAddr = \"x\""), [above]);
     assert_eq!(p("remotePort = 65536"), ["5 proxies[0].remotePort: port number 65536 must be in the range 0..65535"]);
     assert!(p("healthCheck.type = \"tcp\"")[0].contains("not supported yet"));
-    assert!(p("transport.bandwidthLimit = \"10m\"")[0].contains("unit not support"));
+    for wrong in ["10m", "MB", "1.2.3MB", "-MB", "1e5.0KB", "infMB"] {
+        assert!(p(&format!("transport.bandwidthLimit = \"{wrong}\""))[0].contains("unit not support"), "{wrong}");
+    }
     let twice = p("[[proxies]]\nname = \"a\"\ntype = \"tcp\"\nlocalPort = 81");
     assert_eq!(twice, ["6 proxies[1].name: proxy name [a] is duplicated: names must be unique"]);
     assert_eq!(

@@ -66,13 +66,16 @@ pub enum Cause {
 
 impl core::fmt::Display for Cause {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let seconds = |d: &Duration| d.as_secs_f32();
+        let seconds = |d: &Duration| {
+            let tenths = d.as_millis().saturating_add(50) / 100;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        };
         match self {
-            Self::Silence(long) => write!(f, "no answer for {:.1} s", seconds(long)),
+            Self::Silence(long) => write!(f, "no answer for {} s", seconds(long)),
             Self::AddressGone(ip) => write!(f, "our address {ip} is gone"),
             Self::RouteChanged(ip) => write!(f, "the route to the server now leaves from {ip}"),
             Self::NetworkChanged => f.write_str("the network changed"),
-            Self::Stalled(long) => write!(f, "the program stood still for {:.1} s", seconds(long)),
+            Self::Stalled(long) => write!(f, "the program stood still for {} s", seconds(long)),
             Self::Poked => f.write_str("a signal asked for it"),
         }
     }
