@@ -7,10 +7,19 @@
 //! Why is it so?
 //! * *Why whole blocks by `cfb-mode` and the rest here?* The crate's buffered forms go block by block; its block form
 //!   decrypts eight at once with AES instructions, but cannot stop inside a block.
+//! * *Why two ways of AES?* See [`table`].
 
-use aes::{Aes128Enc, Block};
-use cfb_mode::cipher::{BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit};
+#[cfg(any(feature = "constant-time", target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
+mod instructions;
+#[cfg(not(any(feature = "constant-time", target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "crypto/no_instructions.rs"]
+mod instructions;
+mod table;
+
+use aes::Block;
+use instructions::Instructions;
 use md5::{Digest, Md5};
+use table::Table;
 
 /// Bytes of a key, a block and an initialisation vector.
 pub const BLOCK: usize = 16;
@@ -30,16 +39,61 @@ pub fn derive_key(secret: &str) -> Key {
     key
 }
 
+/// Whether the CPU is known to have instructions for AES. On 32-bit ARM there is no telling.
+pub fn has_aes() -> bool {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    return std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
+/// A key, in the way that suits the CPU.
+enum Cipher {
+    Instructions(Instructions),
+    Table(Table),
+}
+
+impl Cipher {
+    fn new(key: &Key) -> Self {
+        Instructions::new(key).map_or_else(|| Self::Table(Table::new(key)), Self::Instructions)
+    }
+
+    fn encrypt(&self, block: &mut Block) {
+        match self {
+            Self::Instructions(cipher) => cipher.encrypt(block),
+            Self::Table(cipher) => cipher.encrypt(block),
+        }
+    }
+
+    /// Encrypts whole blocks by CFB; `iv` is the ciphertext before them.
+    fn seal(&self, iv: &Block, blocks: &mut [Block]) {
+        match self {
+            Self::Instructions(cipher) => cipher.seal(iv, blocks),
+            Self::Table(cipher) => cipher.seal(iv, blocks),
+        }
+    }
+
+    /// Decrypts whole blocks by CFB; `iv` is the ciphertext before them.
+    fn open(&self, iv: &Block, blocks: &mut [Block]) {
+        match self {
+            Self::Instructions(cipher) => cipher.open(iv, blocks),
+            Self::Table(cipher) => cipher.open(iv, blocks),
+        }
+    }
+}
+
 /// The CFB register. Up to `at` it holds ciphertext of the block under way, from there on key stream.
 struct Register {
-    cipher: Aes128Enc,
+    cipher: Cipher,
     block: Block,
     at: usize,
 }
 
 impl Register {
     fn new(key: &Key, iv: [u8; BLOCK]) -> Self {
-        Self { cipher: Aes128Enc::new(key.into()), block: iv.into(), at: BLOCK }
+        Self { cipher: Cipher::new(key), block: iv.into(), at: BLOCK }
     }
 
     /// Bytes until the block under way is complete.
@@ -49,7 +103,7 @@ impl Register {
 
     /// Turns the complete block into the key stream of the next one.
     fn step(&mut self) {
-        self.cipher.encrypt_block(&mut self.block);
+        self.cipher.encrypt(&mut self.block);
         self.at = 0;
     }
 
@@ -64,7 +118,7 @@ impl Register {
     }
 
     /// Runs any number of bytes, whole blocks by `bulk`, which gets the last ciphertext and returns the new one.
-    fn run(&mut self, data: &mut [u8], keep: fn(u8, u8) -> u8, bulk: fn(&Aes128Enc, &Block, &mut [Block]) -> Block) {
+    fn run(&mut self, data: &mut [u8], keep: fn(u8, u8) -> u8, bulk: fn(&Cipher, &Block, &mut [Block]) -> Block) {
         let (head, rest) = data.split_at_mut(self.left().min(data.len()));
         self.part(head, keep);
         let (blocks, tail) = Block::slice_as_chunks_mut(rest);
@@ -93,7 +147,7 @@ impl Encrypt {
             data,
             |_, out| out,
             |cipher, iv, blocks| {
-                cfb_mode::Encryptor::inner_iv_init(cipher, iv).encrypt_blocks(blocks);
+                cipher.seal(iv, blocks);
                 blocks.last().copied().unwrap_or(*iv)
             },
         );
@@ -127,7 +181,7 @@ impl Decrypt {
                 |input, _| input,
                 |cipher, iv, blocks| {
                     let last = blocks.last().copied().unwrap_or(*iv);
-                    cfb_mode::Decryptor::inner_iv_init(cipher, iv).decrypt_blocks(blocks);
+                    cipher.open(iv, blocks);
                     last
                 },
             );
@@ -151,6 +205,8 @@ impl core::fmt::Debug for Decrypt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aes::Aes128Enc;
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
 
     /// The textbook form, byte by byte.
     fn slow_cfb(key: &Key, iv: [u8; 16], data: &[u8]) -> Vec<u8> {

@@ -6,6 +6,7 @@
 //! kept for resumption.
 
 use super::verify::{Trusted, Unverified};
+use crate::proto::crypto::has_aes;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, UnbufferedClientConnection, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -90,16 +91,6 @@ fn provider() -> CryptoProvider {
         provider.cipher_suites.sort_by_key(|suite| !chacha.contains(&suite.suite()));
     }
     provider
-}
-
-/// Whether the CPU is known to have instructions for AES. On 32-bit ARM there is no telling.
-fn has_aes() -> bool {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    return std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
-    #[cfg(target_arch = "aarch64")]
-    return std::arch::is_aarch64_feature_detected!("aes");
-    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
-    return false;
 }
 
 #[expect(clippy::disallowed_types, reason = "rustls shares its configuration this way")]
