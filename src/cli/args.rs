@@ -3,7 +3,7 @@
 //! Owns the flags and the usage text. Does not act on them. Always true: what is not understood is an error. Worst
 //! case: the arguments.
 
-use lexopt::prelude::{Long, Short};
+use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 
 /// What `--help` prints.
@@ -11,10 +11,13 @@ pub(super) const USAGE: &str = "\
 redial: an frp client for routers and other small machines
 
 Usage: redial [-c FILE]
+       redial selftest
 
   -c, --config FILE  configuration, as of frpc (TOML); default ./frpc.toml
   -v, --version      name, version, features
   -h, --help         this text
+
+selftest tries what redial needs of this machine and prints what a bug report should say.
 
 SIGUSR2 writes the state to the log; SIGTERM and SIGINT end the program.
 ";
@@ -25,6 +28,7 @@ pub(super) enum Command {
     Run(Args),
     Version,
     Help,
+    SelfTest,
 }
 
 /// For [`Command::Run`].
@@ -44,6 +48,7 @@ pub(super) fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command,
                 config = value.into_string().map_err(|_| "the path of the configuration is not UTF-8".to_owned())?;
             }
             Short('v') | Long("version") => return Ok(Command::Version),
+            Value(name) if name == "selftest" => return Ok(Command::SelfTest),
             Short('h') | Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().to_string()),
         }
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(parsed(""), Ok(Command::Run(Args { config: "./frpc.toml".to_owned() })));
         assert_eq!(parsed("-v"), Ok(Command::Version));
         assert_eq!(parsed("--help"), Ok(Command::Help));
+        assert_eq!(parsed("selftest"), Ok(Command::SelfTest));
     }
 
     #[test]

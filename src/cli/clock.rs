@@ -1,17 +1,20 @@
-//! Local time for log lines.
+//! The time of day for log lines.
 //!
 //! Owns the time zone, read once. Does not measure durations: the loop has its own clock. Always true: without a usable
 //! zone it is UTC. Worst case: the zone file (a few KiB).
 
+#[cfg_attr(not(feature = "local-time"), path = "clock/utc.rs")]
+mod zone;
+
 use std::time::{SystemTime, UNIX_EPOCH};
-use tz::{DateTime, TimeZone};
+use zone::Zone;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Clock(TimeZone);
+pub(super) struct Clock(Zone);
 
 /// A point of local time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Local {
     pub(super) date: (i32, u8, u8),
     pub(super) time: (u8, u8, u8),
@@ -19,10 +22,9 @@ pub(super) struct Local {
 }
 
 impl Clock {
-    /// The system's zone: TZ, the zone file, or OpenWrt's /etc/TZ.
+    /// The system's zone.
     pub(super) fn new() -> Self {
-        let openwrt = || TimeZone::from_posix_tz(std::fs::read_to_string("/etc/TZ").ok()?.trim()).ok();
-        Self(TimeZone::local().ok().or_else(openwrt).unwrap_or_else(TimeZone::utc))
+        Self(Zone::system())
     }
 
     #[expect(clippy::disallowed_methods, reason = "log lines carry the wall clock; no logic depends on it")]
@@ -32,12 +34,7 @@ impl Clock {
 
     fn at(&self, time: SystemTime) -> Local {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
-        let zone = self.0.as_ref();
-        let local = DateTime::from_timespec(seconds, 0, zone).or_else(|_| DateTime::from_timespec(0, 0, zone));
-        let (date, time) = local.map_or(((1970, 1, 1), (0, 0, 0)), |t| {
-            ((t.year(), t.month(), t.month_day()), (t.hour(), t.minute(), t.second()))
-        });
+        let (date, time) = self.0.local(since.as_secs());
         Local { date, time, millis: since.subsec_millis() }
     }
 }
@@ -55,13 +52,17 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn local_time_follows_the_zone() {
-        let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        let utc = Clock(TimeZone::utc());
-        assert_eq!(utc.at(at).to_string(), "2023-11-14 22:13:20.123");
-        let berlin = Clock(TimeZone::from_posix_tz("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
-        assert_eq!(berlin.at(at).to_string(), "2023-11-14 23:13:20.123");
-        let summer = UNIX_EPOCH + Duration::from_secs(1_690_000_000);
-        assert_eq!(berlin.at(summer).to_string(), "2023-07-22 06:26:40.000");
+    fn without_a_zone_it_is_utc() {
+        for (millis, text) in [
+            (1_700_000_000_123, "2023-11-14 22:13:20.123"),
+            (0, "1970-01-01 00:00:00.000"),
+            (951_782_400_000, "2000-02-29 00:00:00.000"),
+            (951_868_799_999, "2000-02-29 23:59:59.999"),
+            (4_107_542_400_000, "2100-03-01 00:00:00.000"),
+            (4_107_456_000_000, "2100-02-28 00:00:00.000"),
+            (1_735_689_599_000, "2024-12-31 23:59:59.000"),
+        ] {
+            assert_eq!(Clock(Zone::utc()).at(UNIX_EPOCH + Duration::from_millis(millis)).to_string(), text);
+        }
     }
 }

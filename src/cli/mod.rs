@@ -6,6 +6,8 @@
 mod args;
 mod clock;
 mod logger;
+#[cfg(feature = "selftest")]
+mod selftest;
 mod sink;
 mod state;
 
@@ -27,6 +29,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Ok(Command::Help) => print(args::USAGE),
         Ok(Command::Version) => print(&version()),
+        Ok(Command::SelfTest) => selftest(),
         Ok(Command::Run(args)) => match serve(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
@@ -47,8 +50,28 @@ fn say(mut out: impl Write, text: &str) {
 }
 
 fn version() -> String {
-    let features = if cfg!(feature = "tls") { "tls" } else { "none" };
+    let all = [
+        ("tls", cfg!(feature = "tls")),
+        ("local-time", cfg!(feature = "local-time")),
+        ("selftest", cfg!(feature = "selftest")),
+        ("constant-time", cfg!(feature = "constant-time")),
+    ];
+    let built: Vec<_> = all.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();
+    let features = if built.is_empty() { "none".to_owned() } else { built.join(", ") };
     format!("redial {} (frp protocol of {FRP_VERSION}; features: {features})", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(feature = "selftest")]
+fn selftest() -> ExitCode {
+    let (report, works) = selftest::report(&version());
+    print(&report);
+    if works { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(not(feature = "selftest"))]
+fn selftest() -> ExitCode {
+    print("this redial is built without \"selftest\"");
+    ExitCode::FAILURE
 }
 
 /// Runs the client to its end; the error is what to print.

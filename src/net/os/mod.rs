@@ -12,6 +12,7 @@
 //! * *Why may a slot be reused at once?* The poll's batch is turned into events before anybody acts on one, and an event
 //!   names the generation it was meant for.
 
+mod capabilities;
 mod changes;
 mod dns;
 mod machine;
@@ -19,7 +20,8 @@ mod pipe;
 mod signal;
 mod tcp;
 
-pub use machine::{hostname, memory_available, raise_descriptor_limit};
+pub use capabilities::{Capability, capabilities};
+pub use machine::{cpus, hostname, kernel, memory_available, memory_total, raise_descriptor_limit};
 
 use super::{Event, Net, Pipe, Sock, SockOpts, Token, opts};
 use crate::proto::time::{Instant, sooner};
@@ -227,7 +229,7 @@ fn open(to: SocketAddr, opts: &SockOpts) -> io::Result<TcpStream> {
     socket.set_nonblocking(true)?;
     opts.apply(&socket)?;
     if let Some(most) = opts.rto_max {
-        tcp::limit_rto(&socket, most);
+        let _ = tcp::limit_rto(&socket, most);
     }
     match socket.connect(&to.into()) {
         Err(e) if e.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(e),

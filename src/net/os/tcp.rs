@@ -1,12 +1,13 @@
-//! What TCP offers and no crate has as a safe call: SIOCOUTQ (tcp(7)) and TCP_RTO_MAX_MS (Linux 6.15).
+//! What TCP offers and no crate has as a safe call: SIOCOUTQ and TCP_INFO (tcp(7)), TCP_RTO_MAX_MS (Linux 6.15).
 //!
 //! Owns nothing. Does not sample by itself. Always true: this is the only file with unsafe code; where the system lacks
-//! something, nothing happens. Worst case: no memory.
+//! something, that is said and nothing happens. Worst case: no memory.
 
 #![expect(unsafe_code, reason = "no crate has these as safe calls")]
 
 use core::time::Duration;
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Bytes written and not acknowledged, sent or not; `None` where the system does not tell.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -26,26 +27,50 @@ pub(super) fn unacknowledged(_socket: impl AsFd) -> Option<u32> {
 }
 
 /// Bounds the time between two retransmissions of our bytes (1 to 120 s; SYNs as well).
+///
+/// # Errors
+/// The kernel does not know the option.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn limit_rto(socket: impl AsFd, most: Duration) {
-    use std::os::fd::AsRawFd;
+pub(super) fn limit_rto(socket: impl AsFd, most: Duration) -> io::Result<()> {
     /// linux/tcp.h; the same on all architectures.
     const TCP_RTO_MAX_MS: libc::c_int = 44;
     let millis = libc::c_int::try_from(most.as_millis()).unwrap_or(libc::c_int::MAX);
     let (fd, len) = (socket.as_fd().as_raw_fd(), size_of::<libc::c_int>() as libc::socklen_t);
     // SAFETY: the kernel reads `len` bytes at the pointer, which are `millis`; the descriptor is open.
-    let _ = unsafe { libc::setsockopt(fd, libc::IPPROTO_TCP, TCP_RTO_MAX_MS, (&raw const millis).cast(), len) };
+    let result = unsafe { libc::setsockopt(fd, libc::IPPROTO_TCP, TCP_RTO_MAX_MS, (&raw const millis).cast(), len) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The system has no such option.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn limit_rto(_socket: impl AsFd, _most: Duration) {}
+pub(super) fn limit_rto(_socket: impl AsFd, _most: Duration) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How much the kernel tells about a connection (TCP_INFO), in bytes; at most 256 are asked for.
+///
+/// # Errors
+/// It tells nothing.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn info_size(socket: impl AsFd) -> io::Result<usize> {
+    let (mut info, fd) = ([0_u8; 256], socket.as_fd().as_raw_fd());
+    let mut len = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `info`, which has as many, and their number to `len`.
+    let result =
+        unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut len) };
+    if result == 0 { Ok(len as usize) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The system tells nothing.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn info_size(_socket: impl AsFd) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use socket2::{Domain, Socket, Type};
-    use std::os::fd::AsRawFd;
 
     #[test]
     fn the_limit_of_the_rto_reaches_a_kernel_that_has_it() {
@@ -59,7 +84,7 @@ mod tests {
             (result == 0).then_some(value)
         };
         let before = read();
-        limit_rto(&socket, Duration::from_secs(1));
+        assert_eq!(limit_rto(&socket, Duration::from_secs(1)).is_ok(), before.is_some());
         assert_eq!(read(), before.map(|_| 1000), "it was {before:?}");
     }
 }
