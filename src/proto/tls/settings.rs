@@ -8,7 +8,7 @@
 use super::verify::{Trusted, Unverified};
 use crate::proto::crypto::has_aes;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, UnbufferedClientConnection, WebPkiServerVerifier};
+use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -116,9 +116,7 @@ fn verifier(
     if let Some(why) = broken {
         log::warn!("transport.tls.trustedCaFile: a certificate is skipped: {why}");
     }
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    let inner = inner.map_err(|e| SettingsError::Authority(e.to_string()))?;
-    Ok(Arc::new(Trusted { inner, anchors }))
+    Ok(Arc::new(Trusted { provider, roots, anchors }))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

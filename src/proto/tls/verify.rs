@@ -3,21 +3,24 @@
 //! Owns [`Trusted`] and [`Unverified`]. Does not choose between them. Always true: [`Trusted`] accepts nothing that
 //! neither chains to a given certificate nor is one. Worst case: the trusted certificates.
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
-use rustls::crypto::CryptoProvider;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
-#[expect(clippy::disallowed_types, reason = "rustls shares its verifiers this way")]
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+#[expect(clippy::disallowed_types, reason = "rustls shares its provider this way")]
 use std::sync::Arc;
 
 /// `transport.tls.trustedCaFile` is set: chain, dates and name must fit.
+///
+/// It is what `rustls::client::WebPkiServerVerifier` does without revocation lists, which frpc's keys cannot name and
+/// whose reading takes 18 KB of a small machine's program.
 #[derive(Debug)]
 pub(super) struct Trusted {
-    #[expect(clippy::disallowed_types, reason = "rustls shares its verifiers this way")]
-    pub(super) inner: Arc<WebPkiServerVerifier>,
+    #[expect(clippy::disallowed_types, reason = "rustls shares its provider this way")]
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) roots: RootCertStore,
     pub(super) anchors: Vec<CertificateDer<'static>>,
 }
 
@@ -27,18 +30,19 @@ impl ServerCertVerifier for Trusted {
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.inner.verify_server_cert(leaf, chain, name, ocsp, now) {
+        let cert = ParsedCertificate::try_from(leaf)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        match verify_server_cert_signed_by_trust_anchor(&cert, &self.roots, chain, now, algorithms) {
             // A self-signed server certificate is its own CA (`openssl req -x509` makes such ones). The library checks
             // dates first and then refuses a CA as server; Go accepts one that is itself in the file, and so must we.
-            Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.anchors.iter().any(|a| a == leaf) => {
-                verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            result => result,
+            Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.anchors.iter().any(|a| a == leaf) => {}
+            result => result?,
         }
+        verify_server_name(&cert, name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -47,7 +51,7 @@ impl ServerCertVerifier for Trusted {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -56,11 +60,11 @@ impl ServerCertVerifier for Trusted {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
