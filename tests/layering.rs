@@ -16,7 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
 ];
 
 /// Where a dependency may be named.
-const HOMES: [(&str, &[&str]); 21] = [
+const HOMES: [(&str, &[&str]); 22] = [
     ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),
@@ -27,6 +27,7 @@ const HOMES: [(&str, &[&str]); 21] = [
     ("serde_json", &["wire/msg"]),
     ("serde", &["wire/msg"]),
     ("rustls", &["proto/tls"]),
+    ("ring", &["proto/tls", "cli/selftest/speed"]),
     ("aes", &["proto/crypto"]),
     ("cfb_mode", &["proto/crypto"]),
     ("md5", &["proto/crypto"]),

@@ -4,9 +4,9 @@
 //! [`crate::proto::tls`]. Always true: each figure takes [`SLICE`] milliseconds of CPU time, at least one round. Worst case:
 //! [`CHUNK`] bytes, twice.
 
+use crate::net::os::cpu_micros;
 use crate::proto::crypto::{Decrypt, Encrypt};
 use crate::proto::snappy;
-use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes a round: a TLS record's worth, as the relay has them.
 const CHUNK: usize = 16 * 1024;
@@ -81,12 +81,6 @@ fn rounds(round: &mut dyn FnMut()) -> (u64, u64) {
             return (done, micros);
         }
     }
-}
-
-/// CPU time of this program so far: what others use of a busy machine is not ours.
-fn cpu_micros() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1000
 }
 
 #[cfg(test)]

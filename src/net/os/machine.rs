@@ -1,9 +1,10 @@
-//! What the system says about itself, read once at start.
+//! What the system says about itself, read at start and for the self-test.
 //!
 //! Owns the reading of host name, kernel, CPU, memory and the descriptor limit. Does not decide what follows from them. Always
 //! true: what cannot be found out is `None`, never an error. Worst case: the text of `/proc/meminfo` or `/proc/cpuinfo`.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The host's name; empty if it has none that is UTF-8.
 pub fn hostname() -> String {
@@ -32,6 +33,12 @@ pub fn kernel() -> String {
     let uname = rustix::system::uname();
     let text = |part: &core::ffi::CStr| part.to_string_lossy().into_owned();
     format!("{} {} {}", text(uname.sysname()), text(uname.release()), text(uname.machine()))
+}
+
+/// CPU time of this program so far, in microseconds: what others use of a busy machine is not in it.
+pub fn cpu_micros() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1000
 }
 
 /// What the kernel calls the CPU, and of how many it speaks.

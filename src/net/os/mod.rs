@@ -21,7 +21,7 @@ mod signal;
 mod tcp;
 
 pub use capabilities::{Capability, capabilities};
-pub use machine::{cpus, hostname, kernel, memory_available, memory_total, raise_descriptor_limit};
+pub use machine::{cpu_micros, cpus, hostname, kernel, memory_available, memory_total, raise_descriptor_limit};
 
 use super::{Event, Net, Pipe, Sock, SockOpts, Token, opts};
 use crate::proto::time::{Instant, sooner};
