@@ -48,7 +48,12 @@ pub(super) fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command,
                 config = value.into_string().map_err(|_| "the path of the configuration is not UTF-8".to_owned())?;
             }
             Short('v') | Long("version") => return Ok(Command::Version),
-            Value(name) if name == "selftest" => return Ok(Command::SelfTest),
+            Value(name) if name == "selftest" => {
+                return match parser.next().map_err(|e| e.to_string())? {
+                    Some(more) => Err(more.unexpected().to_string()),
+                    None => Ok(Command::SelfTest),
+                };
+            }
             Short('h') | Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().to_string()),
         }
@@ -77,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_refused() {
-        for line in ["-c", "--nonsense", "verify", "-x"] {
+        for line in ["-c", "--nonsense", "verify", "-x", "selftest verify", "selftest -c a.toml"] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

@@ -14,7 +14,7 @@ use zone::Zone;
 pub(super) struct Clock(Zone);
 
 /// A point of local time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Local {
     pub(super) date: (i32, u8, u8),
     pub(super) time: (u8, u8, u8),

@@ -145,3 +145,7 @@ pub struct Proxy {
 #[cfg(test)]
 #[cfg(feature = "tls")]
 mod tests;
+#[cfg(test)]
+#[cfg(not(feature = "tls"))]
+#[path = "tests/without_tls.rs"]
+mod tests;

@@ -37,13 +37,17 @@ pub fn capabilities() -> io::Result<Vec<Capability>> {
         capability("TCP_USER_TIMEOUT", "the kernel takes minutes to give up a dead line", user_timeout(&near)),
         capability("TCP_NOTSENT_LOWAT", "a slow line delays what is urgent", notsent_lowat(&near)),
         capability("TCP_RTO_MAX_MS", "heavy loss is survived more slowly (Linux 6.15 or later)", rto_max(&near)),
-        capability("TCP_INFO", "nothing", tcp::info_size(&near).map(|n| format!("{n} bytes"))),
+        capability(
+            "TCP_INFO",
+            "nothing is lost, but the kernel is very old or no Linux",
+            tcp::info_size(&near).map(|n| format!("{n} bytes")),
+        ),
         capability("SIOCOUTQ", "acknowledgements do not count as signs of life", outq(&near)),
         capability("splice", "bytes without mux and TLS are copied", splices(&near, &far)),
         capability("rtnetlink", "a change of address is noticed by silence only", netlink()),
         capability("IPv6", "servers and services with IPv4 addresses only", opens(Domain::IPV6)),
-        capability("SO_BINDTODEVICE", "`redial.servers.interface` cannot be used", device()),
-        capability("SO_MARK", "`redial.servers.mark` cannot be used", mark()),
+        capability("SO_BINDTODEVICE", "`interface` in the table [redial] cannot be used", device()),
+        capability("SO_MARK", "`mark` in the table [redial] cannot be used", mark()),
     ])
 }
 
