@@ -10,6 +10,8 @@ pub(super) const NO_ZONES: &str =
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Worth a look.
+    Note,
     /// The file is used, but this cannot work or hurts.
     Warning,
     /// The file is refused.

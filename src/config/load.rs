@@ -17,40 +17,92 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
 }
 
-/// Reads and checks a file.
-///
-/// # Errors
-/// Everything that is wrong with it, warnings included, in the order of the file.
-pub fn load(path: &str) -> Result<Loaded, Vec<Finding>> {
-    let fail = |line, text: String| {
-        let mut report = Report::new(path);
-        report.error(line, "", text);
-        Err(report.findings)
-    };
-    let bytes = match read_file(path) {
-        Ok(bytes) => bytes,
-        Err(text) => return fail(0, text),
-    };
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        return fail(1, "the file starts with a byte order mark (BOM): save it as UTF-8 without one".to_owned());
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => parse(path, &text),
-        Err(e) => {
-            let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
-            let line = before.filter(|b| **b == b'\n').count() + 1;
-            let text = "not UTF-8 from here on: save the file as UTF-8".to_owned();
-            fail(u32::try_from(line).unwrap_or(u32::MAX), text)
+/// How keys that nobody knows are taken (`--strict_config`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// They are errors.
+    #[default]
+    Strict,
+    /// They are passed over.
+    Lax,
+}
+
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run: what frpc has and this build has not is an error, so that no file half works.
+    #[default]
+    Run,
+    /// To say whether frpc would take it: what this build has not is a warning. Token sources are not read.
+    Verify,
+}
+
+/// How a configuration is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loader {
+    /// Of unknown keys.
+    pub strictness: Strictness,
+    /// Why it is read.
+    pub purpose: Purpose,
+    /// `--allow-unsafe=TokenSourceExec`: tokens may come from commands.
+    pub allow_exec: bool,
+}
+
+impl Loader {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, warnings included, in the order of the file.
+    pub fn load(&self, path: &str) -> Result<Loaded, Vec<Finding>> {
+        let fail = |line, text: String| {
+            let mut report = Report::new(path, *self);
+            report.error(line, "", text);
+            Err(report.findings)
+        };
+        let bytes = match read_file(path) {
+            Ok(bytes) => bytes,
+            Err(text) => return fail(0, text),
+        };
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            return fail(1, "the file starts with a byte order mark (BOM): save it as UTF-8 without one".to_owned());
         }
+        match String::from_utf8(bytes) {
+            Ok(text) => self.parse(path, &text),
+            Err(e) => {
+                let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
+                let line = before.filter(|b| **b == b'\n').count() + 1;
+                let text = "not UTF-8 from here on: save the file as UTF-8".to_owned();
+                fail(u32::try_from(line).unwrap_or(u32::MAX), text)
+            }
+        }
+    }
+
+    /// Checks the text of a file; `file` is its name in messages. Reads the files it names.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn parse(&self, file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
+        resolve(Report::new(file, *self), text)
     }
 }
 
-/// Checks the text of a file; `file` is its name in messages. Reads the files it names.
+/// Reads a file strictly, to run it.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`Loader::load`].
+pub fn load(path: &str) -> Result<Loaded, Vec<Finding>> {
+    Loader::default().load(path)
+}
+
+/// Checks a text strictly, to run it.
+///
+/// # Errors
+/// As [`Loader::load`].
 pub fn parse(file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
-    let mut report = Report::new(file);
+    Loader::default().parse(file, text)
+}
+
+fn resolve(mut report: Report, text: &str) -> Result<Loaded, Vec<Finding>> {
     if let Some((line, what)) = foreign(text) {
         report.error(line, "", what);
         return Err(report.findings);

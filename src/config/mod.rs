@@ -19,7 +19,7 @@ mod tree;
 
 pub use file::MAX_FILE;
 pub use finding::{Finding, Severity};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
 pub use redial::{Extension, Family, Server, StateFile, Way};
 
 use crate::proto::time::Duration;

@@ -57,7 +57,7 @@ fn resolve(mut t: Scope<'_>, name: Option<Found<String>>, user: &str, above: &[&
     let local_port = t.port("localPort");
     if local_port == 0 {
         let key = t.path("localPort");
-        t.report().if_used(line, &key, "there is no local port: say where the service listens");
+        t.report().lacks(line, &key, "there is no local port: say where the service listens");
     }
     fits(&mut t, &name, &announce);
     t.finish(above);
@@ -67,7 +67,7 @@ fn resolve(mut t: Scope<'_>, name: Option<Found<String>>, user: &str, above: &[&
 fn local_host(t: &mut Scope<'_>) -> String {
     let Some(Found { value, line, key }) = t.text("localIP") else { return "127.0.0.1".to_owned() };
     if value.contains('%') {
-        t.report().if_used(line, &key, NO_ZONES);
+        t.report().lacks(line, &key, NO_ZONES);
     }
     value
 }
@@ -82,7 +82,7 @@ fn fits(t: &mut Scope<'_>, name: &str, announce: &NewProxy) {
     let (line, key) = (t.line(), t.path(key));
     let limit = frame::MAX_BODY;
     let text = format!("proxy [{name}] takes {size} bytes to announce, the frp protocol allows {limit}: shorten this");
-    t.report().if_used(line, &key, text);
+    t.report().lacks(line, &key, text);
 }
 
 fn kind(t: &mut Scope<'_>) -> Option<&'static Kind> {
@@ -95,7 +95,7 @@ fn kind(t: &mut Scope<'_>) -> Option<&'static Kind> {
     if kind.is_none() {
         let Found { value, line, key } = found;
         if LATER.contains(&value.as_str()) {
-            t.report().if_used(line, &key, format!("proxies of type {value} are not supported yet, only tcp"));
+            t.report().lacks(line, &key, format!("proxies of type {value} are not supported yet, only tcp"));
         } else {
             t.report().error(line, &key, format!("unknown proxy type: {value}"));
         }
@@ -136,7 +136,7 @@ fn transport(mut t: Scope<'_>, p: &mut NewProxy) {
             t.report().error(f.line, &f.key, "unit not support: use KB or MB, e.g. \"1MB\"");
         } else if mode.is_none_or(|m| m.value != "server") {
             let text = "limits on the client's side are not supported yet: add bandwidthLimitMode = \"server\"";
-            t.report().if_used(f.line, &f.key, text);
+            t.report().lacks(f.line, &f.key, text);
         } else {
             p.bandwidth_limit = f.value;
             p.bandwidth_limit_mode = "server".to_owned();

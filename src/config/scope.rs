@@ -5,6 +5,7 @@
 //! wrong type counts as absent after it was reported, so that one pass finds everything. Worst case: the keys asked for.
 
 use super::finding::{Finding, Severity};
+use super::load::{Loader, Purpose, Strictness};
 use super::tree::{Entry, Node, Value};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -14,13 +15,15 @@ use std::ops::RangeInclusive;
 pub(super) struct Report {
     pub(super) file: String,
     pub(super) findings: Vec<Finding>,
-    /// What is read now is not used: see [`Report::if_used`].
+    /// What is read now is not used: see [`Report::lacks`].
     pub(super) unused: bool,
+    /// How the file is read.
+    pub(super) loader: Loader,
 }
 
 impl Report {
-    pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), findings: Vec::new(), unused: false }
+    pub(super) fn new(file: &str, loader: Loader) -> Self {
+        Self { file: file.to_owned(), findings: Vec::new(), unused: false, loader }
     }
 
     pub(super) fn add(&mut self, severity: Severity, line: u32, key: &str, text: impl Into<String>) {
@@ -32,10 +35,14 @@ impl Report {
         self.add(Severity::Error, line, key, text);
     }
 
-    /// An error that is none in a part of the file that is not used: what we lack, not what is wrong.
-    pub(super) fn if_used(&mut self, line: u32, key: &str, text: impl Into<String>) {
+    /// What we lack, not what is wrong: an error for who wants to run it, nothing in a part that is not used.
+    pub(super) fn lacks(&mut self, line: u32, key: &str, text: impl Into<String>) {
+        let severity = match self.loader.purpose {
+            Purpose::Run => Severity::Error,
+            Purpose::Verify => Severity::Warning,
+        };
         if !self.unused {
-            self.error(line, key, text);
+            self.add(severity, line, key, text);
         }
     }
 
@@ -259,6 +266,9 @@ impl<'r> Scope<'r> {
 
     /// Reports what nobody asked for. `elsewhere` names keys that belong to the top of the file.
     pub(super) fn finish(self, elsewhere: &[&str]) {
+        if self.report.loader.strictness == Strictness::Lax {
+            return;
+        }
         for Entry { key, line, .. } in &self.entries {
             let mut text = format!("unknown field \"{key}\"");
             let near =
