@@ -9,6 +9,7 @@ use super::finding::Severity::{Error, Warning};
 use super::proxy;
 use super::redial;
 use super::scope::{Found, Scope};
+use super::web;
 use super::{Auth, Config, Log, Tls, Transport};
 use crate::proto::time::{Duration, secs};
 use std::net::{IpAddr, SocketAddr};
@@ -47,6 +48,8 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     let (user, client_id) = (top.text_or_empty("user"), top.text_or_empty("clientID"));
     let auth = auth(top.table("auth"));
     let log = log(top.table("log"));
+    let web_server = web_server(&mut top);
+    let store_path = store_path(&mut top);
     let transport = transport(top.table("transport"));
     let extension = redial::resolve(top.table("redial"), server_port);
     unsupported(&mut top);
@@ -55,8 +58,10 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     if proxies.is_empty() && !top.report().failed() {
         top.report().error(0, "proxies", "there is no proxy to run: add a [[proxies]] table (or correct \"start\")");
     }
+    let file = top.report().file.clone();
     top.finish(&[]);
     Some(Config {
+        file,
         server_host,
         server_port,
         user,
@@ -66,6 +71,8 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
         dns_server,
         auth: auth?,
         log,
+        web_server,
+        store_path,
         transport: transport?,
         extension,
         proxies,
@@ -225,6 +232,25 @@ fn transport(mut t: Scope<'_>) -> Option<Transport> {
     })
 }
 
+fn web_server(top: &mut Scope<'_>) -> Option<web::WebServer> {
+    let line = top.line_of("webServer").unwrap_or(0);
+    let found = web::resolve(top.table("webServer"));
+    if found.is_some() {
+        top.report().add(Warning, line, "webServer", "the admin server is not supported yet: none is started");
+    }
+    found
+}
+
+fn store_path(top: &mut Scope<'_>) -> Option<String> {
+    let mut t = top.table("store");
+    let found = t.text("path");
+    if let Some(f) = &found {
+        t.report().add(Warning, f.line, &f.key, "the proxy store is not supported yet: it is not read");
+    }
+    t.finish(&[]);
+    found.map(|f| f.value)
+}
+
 /// Warns about a number and goes on.
 fn warn(t: &mut Scope<'_>, found: &Found<i64>, text: &str) {
     t.report().add(Warning, found.line, &found.key, text);
@@ -339,8 +365,6 @@ fn unsupported(top: &mut Scope<'_>) {
     top.ignore("version");
     top.ignore("natHoleStunServer");
     top.ignore("udpPacketSize");
-    top.later_by("webServer", "port", Warning, "the admin server is not supported yet: none is started");
-    top.later("store", Warning, "the proxy store is not supported yet: it is not read");
     top.later("includes", Error, "included files are not supported yet: move their proxies into this file");
     top.later("featureGates", Warning, "feature gates are not supported yet: none is opened");
     top.later("virtualNet", Error, "virtual networks are not supported yet: remove it");

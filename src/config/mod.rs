@@ -16,11 +16,13 @@ mod proxy;
 mod redial;
 mod scope;
 mod tree;
+mod web;
 
 pub use file::MAX_FILE;
 pub use finding::{Finding, Severity};
 pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
 pub use redial::{Extension, Family, Server, StateFile, Way};
+pub use web::{WebServer, WebTls};
 
 use crate::proto::time::Duration;
 use crate::wire::msg::{Map, NewProxy};
@@ -29,6 +31,8 @@ use std::net::{IpAddr, SocketAddr};
 /// Everything a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The file all this came from, as the user named it; empty if it came from flags.
+    pub file: String,
     /// `serverAddr`: host name or address, without brackets.
     pub server_host: String,
     /// `serverPort`.
@@ -47,6 +51,10 @@ pub struct Config {
     pub auth: Auth,
     /// `log`.
     pub log: Log,
+    /// `webServer`; `None` without a port.
+    pub web_server: Option<WebServer>,
+    /// `store.path`; where relative, from the directory of the file.
+    pub store_path: Option<String>,
     /// `transport`.
     pub transport: Transport,
     /// `redial`.

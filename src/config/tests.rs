@@ -370,3 +370,27 @@ fn the_extension_is_read_and_checked() {
         assert!(findings.len() == 1 && findings[0].starts_with(expected), "{line}: {findings:?}");
     }
 }
+
+#[test]
+fn the_admin_server_and_the_store_arrive() {
+    let text = format!(
+        "webServer = {{ port = 7400, user = \"u\", password = \"p\", assetsDir = \"/a\", pprofEnable = true, \
+         tls = {{ certFile = \"c\", keyFile = \"k\", trustedCaFile = \"x\", serverName = \"y\" }} }}\n\
+         store.path = \"s.json\"{PROXY}"
+    );
+    let c = good(&text).config;
+    let web = c.web_server.unwrap();
+    assert_eq!((web.addr.as_str(), web.port, web.user.as_str(), web.password.as_str()), ("127.0.0.1", 7400, "u", "p"));
+    assert_eq!((web.assets_dir.as_str(), web.pprof), ("/a", true));
+    assert_eq!(web.tls, Some(WebTls { cert_file: "c".to_owned(), key_file: "k".to_owned() }));
+    assert_eq!((c.store_path.as_deref(), c.file.as_str()), (Some("s.json"), "frpc.toml"));
+    assert_eq!(good(PROXY).config.web_server, None);
+    assert_eq!(
+        bad(&format!("\nwebServer.tls = {{}}\nwebServer.port = 65536{PROXY}")),
+        [
+            "2 webServer.tls.certFile: tls.certFile must be specified when tls is enabled",
+            "2 webServer.tls.keyFile: tls.keyFile must be specified when tls is enabled",
+            "3 webServer.port: port number 65536 must be in the range 0..65535",
+        ]
+    );
+}
