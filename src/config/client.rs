@@ -3,6 +3,7 @@
 //! Owns their names, defaults and checks. Does not know the keys of a proxy. Always true: a key of frpc that we cannot
 //! act on is refused or warned about, never swallowed. Worst case: the configuration itself.
 
+use super::auth;
 use super::file::read_file;
 use super::finding::NO_ZONES;
 use super::finding::Severity::{Error, Warning};
@@ -10,7 +11,7 @@ use super::proxy;
 use super::redial;
 use super::scope::{Found, Scope};
 use super::web;
-use super::{Auth, Config, Log, Tls, Transport};
+use super::{Config, Log, Tls, Transport};
 use crate::proto::time::{Duration, secs};
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,7 +47,7 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     let dns_server = dns(&mut top);
     let metas = top.map("metadatas");
     let (user, client_id) = (top.text_or_empty("user"), top.text_or_empty("clientID"));
-    let auth = auth(top.table("auth"));
+    let auth = auth::resolve(top.table("auth"));
     let log = log(top.table("log"));
     let web_server = web_server(&mut top);
     let store_path = store_path(&mut top);
@@ -56,7 +57,8 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     let start: Vec<String> = top.texts("start").into_iter().map(|f| f.value).collect();
     let proxies = proxy::resolve_all(&mut top, &user, &start, &TOP);
     if proxies.is_empty() && !top.report().failed() {
-        top.report().error(0, "proxies", "there is no proxy to run: add a [[proxies]] table (or correct \"start\")");
+        let text = "there is no proxy to run: add a [[proxies]] table (or correct \"start\")";
+        top.report().add(Warning, 0, "proxies", text);
     }
     let file = top.report().file.clone();
     top.finish(&[]);
@@ -69,7 +71,7 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
         metas,
         login_fail_exit,
         dns_server,
-        auth: auth?,
+        auth,
         log,
         web_server,
         store_path,
@@ -104,74 +106,6 @@ fn dns(top: &mut Scope<'_>) -> Option<SocketAddr> {
         top.report().error(line, &key, format!("\"{value}\" is no IP address (with or without port)"));
     }
     parsed
-}
-
-fn auth(mut t: Scope<'_>) -> Option<Auth> {
-    match t.text("method") {
-        Some(f) if f.value == "oidc" => {
-            t.report().error(f.line, &f.key, "oidc is not supported yet: use method = \"token\"");
-        }
-        Some(f) if f.value != "token" => {
-            t.report().error(f.line, &f.key, "invalid auth method, optional values are [token oidc]");
-        }
-        _ => {}
-    }
-    t.later("oidc", Error, "oidc is not supported yet: use method = \"token\"");
-    let (mut sign_pings, mut sign_work_conns) = (false, false);
-    for scope in t.texts("additionalScopes") {
-        match scope.value.as_str() {
-            "HeartBeats" => sign_pings = true,
-            "NewWorkConns" => sign_work_conns = true,
-            _ => {
-                let text = "invalid auth additional scopes, optional values are [HeartBeats NewWorkConns]";
-                t.report().error(scope.line, &scope.key, text);
-            }
-        }
-    }
-    let token = t.text("token");
-    let given = t.has_table("tokenSource");
-    let sourced = token_source(t.table("tokenSource"), given);
-    if let (Some(token), Some(_)) = (&token, &sourced) {
-        t.report().error(token.line, &token.key, "cannot specify both auth.token and auth.tokenSource");
-    }
-    t.finish(&[]);
-    let token = sourced.or_else(|| token.map(|f| f.value)).unwrap_or_default();
-    Some(Auth { token, sign_pings, sign_work_conns })
-}
-
-/// `auth.tokenSource`, if it is `given`: read once, at start.
-fn token_source(mut t: Scope<'_>, given: bool) -> Option<String> {
-    let missing = Found { value: String::new(), line: t.line(), key: t.path("type") };
-    let kind = t.text("type").unwrap_or(missing);
-    t.later("exec", Error, "tokens from a command are not supported yet: use type = \"file\"");
-    let has_file = t.has_table("file");
-    let mut file = t.table("file");
-    let path = file.text("path");
-    file.finish(&[]);
-    if !given {
-        return None;
-    }
-    let invalid = |why: &str| Err(format!("invalid auth.tokenSource: {why}"));
-    let read = match (kind.value.as_str(), path) {
-        ("file", Some(Found { value: path, .. })) => read_file(&path)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8")))
-            .map_err(|e| format!("failed to resolve auth.tokenSource: {e}")),
-        ("file", None) if has_file => invalid("file path cannot be empty"),
-        ("file", None) => invalid("file configuration is required when type is 'file'"),
-        ("exec", _) => Err("tokens from a command are not supported yet: use type = \"file\"".to_owned()),
-        (other, _) => {
-            invalid(&format!("unsupported value source type: {other} (only 'file' and 'exec' are supported)"))
-        }
-    };
-    let token = match read {
-        Ok(text) => text.trim().to_owned(),
-        Err(text) => {
-            t.report().error(kind.line, &kind.key, text);
-            String::new()
-        }
-    };
-    t.finish(&[]);
-    Some(token)
 }
 
 fn log(mut t: Scope<'_>) -> Log {

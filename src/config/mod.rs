@@ -8,6 +8,7 @@
 //! out of a table with their types and complains about the rest, `client` and `proxy` know the keys. A further format
 //! (YAML, JSON, INI) is one more function that makes a tree; a further kind of proxy is one more row in `proxy`.
 
+mod auth;
 mod client;
 mod file;
 mod finding;
@@ -18,6 +19,7 @@ mod scope;
 mod tree;
 mod web;
 
+pub use auth::{Auth, Command, Oidc, Secret};
 pub use file::MAX_FILE;
 pub use finding::{Finding, Severity};
 pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
@@ -61,23 +63,6 @@ pub struct Config {
     pub extension: Extension,
     /// The proxies that are enabled and started, in the order of the file.
     pub proxies: Vec<Proxy>,
-}
-
-/// `auth`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Auth {
-    /// `auth.token`, or what its source gave; may be empty.
-    pub token: String,
-    /// Scope `HeartBeats`: sign heartbeats.
-    pub sign_pings: bool,
-    /// Scope `NewWorkConns`: sign work connections.
-    pub sign_work_conns: bool,
-}
-
-impl core::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Auth { .. }")
-    }
 }
 
 /// `log`.
