@@ -18,10 +18,16 @@ use args::{Args, Command};
 use state::State;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Runs the program with these arguments, the program's name not among them.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut argv = argv.into_iter().peekable();
+    if argv.next_if(|arg| arg == os::FILE_JOB).is_some() {
+        // Of the program's own; see `net::files`.
+        return if os::serve_file_job(io::stdin(), io::stdout()) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     match args::parse(argv) {
         Err(message) => {
             say(io::stderr(), &format!("Error: {message}\n\n{}", args::USAGE));
@@ -102,6 +108,7 @@ fn drive(config: &Config, file: &str) -> Result<Exit, String> {
     let fatal = |e: io::Error| format!("cannot start the event loop: {e}");
     let mut net = Os::new(config.dns_server).map_err(fatal)?;
     net.watch_signals().map_err(fatal)?;
+    net.use_helper(PathBuf::from("/proc/self/exe"));
     os::raise_descriptor_limit();
     let client = Client::new(config, &machine, crate::net::Net::now(&net));
     let mut client = client.map_err(|finding| Finding { file: file.to_owned(), ..finding }.to_string())?;

@@ -209,6 +209,7 @@ impl Client {
             Event::Resolved { token, result } => {
                 self.with_work(token.task, net, |work, cx| work.on_resolved(result, cx));
             }
+            Event::JobDone { .. } | Event::FilesDone { .. } => {}
             Event::Signal(signal) => self.on_signal(signal),
             Event::NetworkChanged => self.session.on_change(self.shared.now),
             Event::Stalled(stood) => {

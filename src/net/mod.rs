@@ -6,6 +6,8 @@
 //! just try. Worst case: 100 bytes a socket, plus what the kernel holds.
 
 pub mod dns;
+pub mod files;
+pub mod job;
 pub mod opts;
 pub mod os;
 pub mod sim;
@@ -14,6 +16,8 @@ use crate::proto::time::{Duration, Instant};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 
+pub use files::{FileDone, FileJob};
+pub use job::{Job, JobError};
 pub use opts::SockOpts;
 
 /// Says which task an event is for: a slab key and a port that tells the task's own sockets apart.
@@ -120,6 +124,20 @@ pub enum Event {
         /// An error ends the look-up, and none comes after addresses; so does an answer that is `done`.
         result: Result<Answer, ResolveError>,
     },
+    /// A [`Net::spawn`] ended.
+    JobDone {
+        /// As given to [`Net::spawn`].
+        token: Token,
+        /// An error: it ended, but there is nothing to be had from it.
+        result: Result<job::Output, JobError>,
+    },
+    /// A [`Net::files`] ended.
+    FilesDone {
+        /// As given to [`Net::files`].
+        token: Token,
+        /// An error is a text for the user.
+        result: Result<FileDone, String>,
+    },
     /// The process was signalled.
     Signal(Signal),
     /// The program did not run for so long: stopped, starved, or the machine slept.
@@ -158,6 +176,24 @@ pub trait Net {
 
     /// Forgets a look-up; its answer will not arrive. Does nothing if there is none.
     fn cancel_resolve(&mut self, token: Token);
+
+    /// Starts a child process. The outcome arrives as [`Event::JobDone`], never in the same call; how long that may take is
+    /// the caller's to say.
+    ///
+    /// # Errors
+    /// There is no such program or it may not be run, no descriptor is left, or [`job::MAX_JOBS`] are running.
+    fn spawn(&mut self, job: Job, token: Token) -> io::Result<()>;
+
+    /// Kills a child process and what it has started; its outcome will not arrive. (One of this turn may be on its way
+    /// already: compare the token.) Does nothing if there is none.
+    fn kill_job(&mut self, token: Token);
+
+    /// Reads or writes files beside the loop. The outcome arrives as [`Event::FilesDone`], never in the same call; on a
+    /// lost file server it may never arrive.
+    fn files(&mut self, job: FileJob, token: Token);
+
+    /// Gives up a file job; its outcome will not arrive, and a file is written as a whole or not at all.
+    fn cancel_files(&mut self, token: Token);
 
     /// Events of a socket go to another task from now on.
     fn assign(&mut self, sock: Sock, token: Token);

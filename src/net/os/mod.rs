@@ -1,6 +1,6 @@
 //! The real world: mio behind the [`Net`] seam.
 //!
-//! Owns every descriptor, their readiness, the clock, and the signals. Does not know what the bytes mean. Always true:
+//! Owns every descriptor, their readiness, the child processes, the clock, and the signals. Does not know what the bytes mean. Always true:
 //! a socket is registered once, for both directions, edge-triggered; its `readable` and `writable` are set by the poll
 //! and cleared only where a call came up short or would block, so no readiness is ever forgotten and `epoll_ctl` is
 //! called once per socket. Worst case: 100 bytes a socket, 24 a pipe, and a batch of 256 events (3 KiB).
@@ -15,17 +15,21 @@
 mod capabilities;
 mod changes;
 mod dns;
+mod files;
+mod jobs;
 mod machine;
 mod pipe;
 mod signal;
 mod tcp;
 
 pub use capabilities::{Capability, capabilities};
+pub use files::{COMMAND as FILE_JOB, serve as serve_file_job};
 pub use machine::{cpu_micros, cpus, hostname, kernel, memory_available, memory_total, raise_descriptor_limit};
 
-use super::{Event, Net, Pipe, Sock, SockOpts, Token, opts};
+use super::{Event, FileJob, Job, Net, Pipe, Sock, SockOpts, Token, opts};
 use crate::proto::time::{Instant, sooner};
 use changes::Changes;
+use jobs::Jobs;
 use mio::{Interest, Registry};
 use pipe::Pipes;
 use rustix::io::Errno;
@@ -35,12 +39,15 @@ use slab::Slab;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Poll tokens: sockets use their slot, below this.
 const DNS_TOKENS: usize = 1 << 24;
 const SIGNAL_TOKEN: usize = usize::MAX >> 1;
 const CHANGES_TOKEN: usize = SIGNAL_TOKEN - 1;
+/// The first of the jobs'; those of look-ups end below.
+const JOB_TOKENS: usize = CHANGES_TOKEN - jobs::TOKENS;
 /// Empty slots that are kept, at least.
 const SPARE: usize = 64;
 /// Events taken from the kernel at once.
@@ -69,6 +76,7 @@ pub struct Os {
     signals: Option<Signals>,
     changes: Option<Changes>,
     dns: dns::DnsIo,
+    jobs: Jobs,
     origin: std::time::Instant,
     /// What the clock that counts sleep is ahead of ours.
     slept: Duration,
@@ -94,6 +102,7 @@ impl Os {
             pipes: Pipes::default(),
             signals: None,
             dns: dns::DnsIo::new(DNS_TOKENS, dns_server),
+            jobs: Jobs::new(JOB_TOKENS),
             origin: std::time::Instant::now(),
             slept: clocks_apart(),
             now: Instant::ZERO + ORIGIN,
@@ -109,6 +118,11 @@ impl Os {
         self.poll.registry().register(signals.source(), mio::Token(SIGNAL_TOKEN), Interest::READABLE)?;
         self.signals = Some(signals);
         Ok(())
+    }
+
+    /// File jobs are done by this program from now on, told so by the argument [`FILE_JOB`], and no longer on the spot.
+    pub fn use_helper(&mut self, program: PathBuf) {
+        self.jobs.use_helper(program);
     }
 
     /// Lets events gather for a fraction of a millisecond: the only thing that holds the loop up, and only while bulk data
@@ -127,7 +141,7 @@ impl Os {
         if self.conns.capacity() > SPARE + 4 * self.conns.len() {
             self.conns.shrink_to_fit();
         }
-        let until = sooner(deadline, self.dns.deadline());
+        let until = sooner(self.jobs.deadline(), sooner(deadline, self.dns.deadline()));
         self.tick();
         let timeout = until.map(|t| t.since(self.now));
         let due = until.map(|t| t.max(self.now));
@@ -144,6 +158,7 @@ impl Os {
                     events.extend(rang.then_some(Event::NetworkChanged));
                 }
                 SIGNAL_TOKEN => self.signals.iter_mut().for_each(|s| s.drain(events)),
+                n if n >= JOB_TOKENS => self.jobs.on_event(n - JOB_TOKENS),
                 n if n >= DNS_TOKENS => self.dns.on_event(self.poll.registry(), event, self.now),
                 n => events.extend(self.conns.get_mut(n).and_then(|conn| conn.on_event(n, event))),
             }
@@ -155,6 +170,7 @@ impl Os {
         }
         self.dns.expire(self.poll.registry(), self.now);
         self.dns.drain(events);
+        self.jobs.drain(events);
         Ok(())
     }
 
@@ -343,6 +359,22 @@ impl Net for Os {
 
     fn forget_name(&mut self, name: &str) {
         self.dns.forget(name);
+    }
+
+    fn spawn(&mut self, job: Job, token: Token) -> io::Result<()> {
+        self.jobs.spawn(self.poll.registry(), job, token)
+    }
+
+    fn kill_job(&mut self, token: Token) {
+        self.jobs.kill(token);
+    }
+
+    fn files(&mut self, job: FileJob, token: Token) {
+        self.jobs.files(self.poll.registry(), &job, token);
+    }
+
+    fn cancel_files(&mut self, token: Token) {
+        self.jobs.cancel_files(token);
     }
 
     fn assign(&mut self, sock: Sock, token: Token) {

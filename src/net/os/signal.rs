@@ -1,13 +1,13 @@
 //! Process signals as events of the loop.
 //!
 //! Owns the handlers and the socket they wake the loop through. Does not act on a signal. Always true: however often a
-//! signal came since the last turn, it is told once. Worst case: six descriptors and 4 flags.
+//! signal came since the last turn, it is told once. Worst case: six descriptors and 4 flags, and two for the [`Bell`].
 //!
 //! Why is it so?
 //! * *Why not SIGHUP?* frpc leaves it alone: a closing terminal ends the program, and `nohup` keeps it.
 
 use super::super::{Event, Signal};
-use signal_hook::consts::signal::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::signal::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 #[expect(clippy::disallowed_types, reason = "signal-hook shares the flag with its handler")]
@@ -45,9 +45,43 @@ impl Signals {
 
     /// Adds each signal that came since the last call.
     pub(super) fn drain(&mut self, events: &mut Vec<Event>) {
-        let mut bytes = [0; 64];
-        while matches!(self.wake.read(&mut bytes), Ok(n) if n == bytes.len()) {}
+        drain(&mut self.wake);
         let came = self.flags.iter().filter(|(_, flag)| flag.swap(false, Ordering::Relaxed));
         events.extend(came.map(|(signal, _)| Event::Signal(*signal)));
     }
+}
+
+/// Rings when a child process has ended, or was stopped.
+pub(super) struct Bell {
+    wake: mio::net::UnixStream,
+    handler: signal_hook::SigId,
+}
+
+impl Bell {
+    pub(super) fn for_children() -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let handler = signal_hook::low_level::pipe::register(SIGCHLD, theirs)?;
+        Ok(Self { wake: mio::net::UnixStream::from_std(ours), handler })
+    }
+
+    pub(super) fn source(&mut self) -> &mut mio::net::UnixStream {
+        &mut self.wake
+    }
+
+    /// Until it rings again.
+    pub(super) fn silence(&mut self) {
+        drain(&mut self.wake);
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.handler);
+    }
+}
+
+fn drain(wake: &mut mio::net::UnixStream) {
+    let mut bytes = [0; 64];
+    while matches!(wake.read(&mut bytes), Ok(n) if n == bytes.len()) {}
 }

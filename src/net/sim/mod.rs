@@ -10,11 +10,15 @@
 //! without cause.
 
 mod conn;
+mod far;
+mod jobs;
 mod rng;
 
+pub use far::Far;
+pub use jobs::{Jobs, Play};
 pub use rng::Rng;
 
-use super::{Answer, Event, Net, Pipe, ResolveError, Sock, SockOpts, Token};
+use super::{Answer, Event, FileJob, Job, Net, Pipe, ResolveError, Sock, SockOpts, Token};
 use crate::proto::time::{Duration, Instant, micros, millis, secs};
 use conn::{Conn, Phase};
 use std::cmp::Reverse;
@@ -94,6 +98,8 @@ enum Happening {
     RstToClient(u32),
     /// A name is answered; index into the answers under way.
     Name(u64),
+    /// A job ends; index into those under way.
+    Job(u64),
 }
 
 /// A name's answer in steps: after how long, and what.
@@ -119,6 +125,8 @@ pub struct Sim {
     names: BTreeMap<String, Script>,
     answers: BTreeMap<u64, (Token, Result<Answer, ResolveError>)>,
     ready: Vec<Event>,
+    /// Child processes and files.
+    pub jobs: Jobs,
     /// Names asked for, in order.
     pub asked: Vec<String>,
     /// Our own address, and the one that connections come from; `None`: there is no route. Tell the client of changes by
@@ -151,6 +159,7 @@ impl Sim {
             names: BTreeMap::new(),
             answers: BTreeMap::new(),
             ready: Vec::new(),
+            jobs: Jobs::default(),
             asked: Vec::new(),
             address: Some(HOME),
             stall: None,
@@ -306,6 +315,7 @@ impl Sim {
                     self.ready.push(Event::Resolved { token, result });
                 }
             }
+            Happening::Job(id) => self.ready.extend(self.jobs.end(id)),
         }
     }
 
@@ -429,65 +439,6 @@ impl Sim {
     }
 }
 
-/// What the world can do.
-pub struct Far<'a> {
-    sim: &'a mut Sim,
-}
-
-impl Far<'_> {
-    /// The time.
-    pub fn now(&self) -> Instant {
-        self.sim.now
-    }
-
-    /// Randomness.
-    pub fn rng(&mut self) -> &mut Rng {
-        &mut self.sim.rng
-    }
-
-    /// Bytes that [`Far::send`] takes now.
-    pub fn room(&self, link: Link) -> usize {
-        self.sim.conns.get(link as usize).map_or(0, |c| c.weather.buffer.saturating_sub(c.down.queued()))
-    }
-
-    /// Sends bytes; all are taken.
-    pub fn send(&mut self, link: Link, bytes: &[u8]) {
-        if let Some(conn) = self.sim.conns.get_mut(link as usize) {
-            conn.down.push(bytes);
-            self.sim.start_down(link);
-        }
-    }
-
-    /// Sends FIN after what was sent.
-    pub fn finish(&mut self, link: Link) {
-        if let Some(conn) = self.sim.conns.get_mut(link as usize) {
-            conn.down.end(true);
-            self.sim.start_down(link);
-        }
-    }
-
-    /// Sends RST; what was sent and has not arrived is lost.
-    pub fn reset(&mut self, link: Link) {
-        let delay = self.sim.delay(link);
-        self.sim.at(self.sim.now + delay, Happening::RstToClient(link));
-    }
-
-    /// Stops reading, or goes on.
-    pub fn pause(&mut self, link: Link, paused: bool) {
-        if let Some(conn) = self.sim.conns.get_mut(link as usize) {
-            conn.paused = paused;
-            if !paused {
-                self.sim.start_up(link);
-            }
-        }
-    }
-
-    /// From now on the bytes of this connection vanish, both ways.
-    pub fn cut(&mut self, link: Link) {
-        self.sim.cut(link);
-    }
-}
-
 impl Net for Sim {
     fn now(&self) -> Instant {
         self.now
@@ -529,6 +480,27 @@ impl Net for Sim {
 
     fn forget_name(&mut self, name: &str) {
         self.forgotten.push(name.to_owned());
+    }
+
+    fn spawn(&mut self, job: Job, token: Token) -> io::Result<()> {
+        let (id, after) = self.jobs.start(job, token)?;
+        if let Some(after) = after {
+            self.at(self.now + after, Happening::Job(id));
+        }
+        Ok(())
+    }
+
+    fn kill_job(&mut self, token: Token) {
+        self.jobs.kill(token);
+    }
+
+    fn files(&mut self, job: FileJob, token: Token) {
+        let (id, after) = self.jobs.start_files(&job, token);
+        self.at(self.now + after, Happening::Job(id));
+    }
+
+    fn cancel_files(&mut self, token: Token) {
+        self.jobs.cancel_files(token);
     }
 
     fn assign(&mut self, sock: Sock, token: Token) {

@@ -164,3 +164,32 @@ fn a_busy_loop_is_found() {
     let mut events = Vec::new();
     while sim.advance(Some(Instant::ZERO), &mut world, &mut events) {}
 }
+
+#[test]
+fn jobs_follow_their_plays() {
+    let mut sim = Sim::new(1);
+    let plays = [Play::says(secs(5), "first"), Play::Hangs, Play::exits(millis(1), 3)];
+    sim.jobs.program("token", plays);
+    sim.jobs.files.insert("/a".into(), b"text".to_vec());
+    let job = Job { program: "token".into(), max_output: 100, ..Job::default() };
+    let other = Token { task: 2, port: 0 };
+    let (start, mut events) = (sim.now(), Vec::new());
+    sim.spawn(job.clone(), TOKEN).unwrap();
+    sim.spawn(job.clone(), other).unwrap();
+    assert_eq!(
+        sim.spawn(Job { program: "none".into(), ..job.clone() }, TOKEN).unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
+    sim.files(FileJob::Read { paths: vec!["/a".into(), "/b".into()] }, TOKEN);
+    while events.len() < 2 && sim.advance(None, &mut Echo::default(), &mut events) {}
+    assert!(matches!(&events[0], Event::FilesDone { token: TOKEN, result: Ok(super::super::FileDone::Read(files)) }
+        if files[0].as_ref().is_ok_and(|file| file.bytes == b"text") && files[1].is_err()));
+    assert!(matches!(&events[1], Event::JobDone { token: TOKEN, result: Ok(output) } if output.stdout == b"first"));
+    assert_eq!((sim.now().since(start), sim.jobs.running()), (secs(5), 1));
+    sim.kill_job(other);
+    sim.spawn(job, TOKEN).unwrap();
+    sim.kill_job(TOKEN);
+    events.clear();
+    while sim.advance(None, &mut Echo::default(), &mut events) {}
+    assert!(events.is_empty() && sim.jobs.running() == 0 && sim.jobs.started.len() == 3);
+}
