@@ -4,7 +4,7 @@
 //! the links, never another task. Worst case: no memory.
 
 use super::link::Link;
-use super::proxies::Proxy;
+use super::proxies::Proxies;
 use super::setup::Setup;
 use super::shared::Shared;
 use crate::net::{Net, Sock};
@@ -15,7 +15,7 @@ pub(super) struct Cx<'a> {
     pub(super) net: &'a mut dyn Net,
     pub(super) links: &'a mut Slab<Link>,
     pub(super) shared: &'a mut Shared,
-    pub(super) proxies: &'a mut [Proxy],
+    pub(super) proxies: &'a mut Proxies,
     pub(super) setup: &'a Setup,
     /// Starts every log line of a session: `[run id] `, or nothing before the first login.
     pub(super) prefix: &'a str,

@@ -15,6 +15,7 @@ mod failure;
 mod link;
 mod outage;
 mod proxies;
+mod reload;
 mod session;
 mod setup;
 mod shared;
@@ -36,7 +37,7 @@ use dial::{Dial, Host, Target};
 use ends::Draining;
 use failure::{Failure, LinkError};
 use link::{Link, Owner};
-use proxies::Proxy;
+use proxies::Proxies;
 use session::{CONTROL, Session};
 use setup::Setup;
 use shared::{Shared, TaskKey};
@@ -83,7 +84,7 @@ pub struct Client {
     session: Session,
     links: Slab<Link>,
     works: Slab<Work>,
-    proxies: Vec<Proxy>,
+    proxies: Proxies,
     shared: Shared,
     /// Links that another one has taken the place of, with user connections that live on.
     draining: Vec<Draining>,
@@ -110,12 +111,12 @@ impl Client {
         if setup.server(0).tls.as_ref().is_some_and(|tls| !tls.verified()) {
             log::warn!("transport.tls.trustedCaFile is not set: the server is not verified (as in frpc)");
         }
-        let announces = config.proxies.iter().map(|p| p.announce.clone()).collect();
+        let proxies = Proxies::new(&config.proxies);
         Ok(Self {
-            session: Session::new(announces, setup.spread, now),
+            session: Session::new(proxies.announces(), setup.spread, now),
             links: Slab::new(),
             works: Slab::new(),
-            proxies: config.proxies.iter().map(Proxy::new).collect(),
+            proxies,
             shared: Shared::new(setup.budget, now),
             setup,
             draining: Vec::new(),

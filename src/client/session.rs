@@ -20,13 +20,12 @@ use super::outage::{Outages, seconds};
 use super::standby::{Standby, dial_server, raise};
 use crate::net::{Answer, ResolveError, Sock, Token};
 use crate::proto::backoff::{Backoff, Pace};
-use crate::proto::control::{Control, Out};
+use crate::proto::control::{Announce, Control, Out};
 use crate::proto::crypto::BLOCK;
 use crate::proto::health::Health;
 use crate::proto::path::Path;
 use crate::proto::takeover::{Takeover, takeover};
 use crate::proto::time::{Duration, Instant, secs, sooner};
-use crate::wire::msg::NewProxy;
 use memory::Notes;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -101,7 +100,7 @@ pub(super) struct Session {
     /// How often that was wrong, in a row.
     back_in_vain: u32,
     /// While no session has them.
-    announces: Vec<NewProxy>,
+    announces: Vec<Announce>,
     run_id: String,
     server_version: String,
     prefix: String,
@@ -143,7 +142,7 @@ pub(super) struct Replaced {
 }
 
 impl Session {
-    pub(super) fn new(announces: Vec<NewProxy>, spread: Duration, now: Instant) -> Self {
+    pub(super) fn new(announces: Vec<Announce>, spread: Duration, now: Instant) -> Self {
         Self {
             phase: Phase::Waiting { until: now, no_route: false, pace: Pace::Ours },
             standby: Standby::Off,
@@ -180,6 +179,20 @@ impl Session {
     /// Starts every log line of the session.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Whether we are logged in and the server has accepted every proxy.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(&self.phase, Phase::Up(up) if up.control.logged_in() && up.control.all_running())
+    }
+
+    /// Takes proxies away and adds others, now or at the next login.
+    pub(super) fn change(&mut self, gone: &[u32], new: Vec<Announce>, now: Instant) {
+        if let Phase::Up(up) = &mut self.phase {
+            return up.control.change(gone, new, now);
+        }
+        self.announces.retain(|announce| !gone.contains(&announce.id));
+        self.announces.extend(new);
     }
 
     /// The server in use, by its place in the setup.
@@ -452,7 +465,7 @@ impl Session {
     }
 
     fn on_out(&mut self, out: Out, cx: &Cx<'_>) {
-        let name = |proxy: usize| cx.proxies.get(proxy).map_or("", |p| p.name.as_str());
+        let name = |proxy| cx.proxies.name(proxy);
         match out {
             Out::LoggedIn { run_id, version } => {
                 self.prefix = format!("[{run_id}] ");
@@ -466,7 +479,7 @@ impl Session {
                     (self.went_back, self.back_in_vain) = (false, 0);
                 }
                 self.failback_at = (self.server != 0).then_some(cx.shared.now + self.failback_pause(cx));
-                let names: Vec<&str> = cx.proxies.iter().map(|p| p.name.as_str()).collect();
+                let names: Vec<&str> = cx.proxies.iter().map(|p| p.config.name.as_str()).collect();
                 log::info!("{}proxy added: [{}]", self.prefix, names.join(" "));
                 if let Some(line) = self.outages.back(cx.shared.now) {
                     log::info!("{}{line}", self.prefix);

@@ -47,7 +47,7 @@ pub(super) enum Fate {
 
 /// See the module.
 pub(super) struct Tunnel {
-    proxy: usize,
+    proxy: u32,
     local: Local,
     codec: Codec,
     relay: Relay,
@@ -60,7 +60,7 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     /// For `proxy`, with the local connection under way.
-    pub(super) fn new(proxy: usize, codec: Codec, dial: Dial) -> Self {
+    pub(super) fn new(proxy: u32, codec: Codec, dial: Dial) -> Self {
         Self {
             proxy,
             local: Local::Dialing(Box::new(dial)),
@@ -114,7 +114,7 @@ impl Tunnel {
     }
 
     fn say(&self, line: &str, cx: &Cx<'_>) {
-        log::debug!("{}[{}] {line}", cx.prefix, cx.proxies.get(self.proxy).map_or("", |p| p.name.as_str()));
+        log::debug!("{}[{}] {line}", cx.prefix, cx.proxies.name(self.proxy));
     }
 
     fn unreachable(&mut self, error: &DialError, cx: &mut Cx<'_>) {
@@ -127,7 +127,7 @@ impl Tunnel {
             log::error!(
                 "{}[{}] connect to local service [{}] error: {error}{more}",
                 cx.prefix,
-                proxy.name,
+                proxy.config.name,
                 proxy.target
             );
         }

@@ -7,7 +7,6 @@
 use super::cx::{At, Cx};
 use super::dial::{Dial, Progress};
 use super::link::{Link, Owner};
-use super::proxies::find;
 use super::shared::COST;
 use super::tunnel::{Fate, Tunnel};
 use super::{LINK, LOCAL};
@@ -207,25 +206,24 @@ impl Work {
             log::log!(level, "{}StartWorkConn contains error: {error}", cx.prefix);
             return Fate::Gone;
         }
-        let Some(index) = find(cx.proxies, &proxy_name) else {
+        let Some(proxy) = cx.proxies.find(&proxy_name) else {
             log::debug!("{}the server named a proxy that is not ours: {proxy_name}", cx.prefix);
             return Fate::Gone;
         };
-        let Some(proxy) = cx.proxies.get(index) else { return Fate::Gone };
         if log::log_enabled!(log::Level::Debug) {
             let [local, remote] = cx.ends(cx.server_sock(self.at));
             let line = format!("start a new work connection, localAddr: {local} remoteAddr: {remote}");
-            log::debug!("{}[{}] {line}", cx.prefix, proxy.name);
+            log::debug!("{}[{}] {line}", cx.prefix, proxy.config.name);
         }
         let mut iv = [0; BLOCK];
-        if proxy.encryption {
+        if proxy.config.announce.use_encryption {
             cx.net.random(&mut iv);
         }
-        let key = proxy.encryption.then_some((&cx.setup.control.key, iv));
-        let codec = Codec::new(key, proxy.compression);
+        let key = proxy.config.announce.use_encryption.then_some((&cx.setup.control.key, iv));
+        let codec = Codec::new(key, proxy.config.announce.use_compression);
         let token = Token { task: self.at.work, port: LOCAL };
         let dial = Dial::start(&proxy.target, &proxy.opts, LOCAL_TIMEOUT, token, cx.net);
-        self.state = State::Tunnel(Box::new(Tunnel::new(index, codec, dial)));
+        self.state = State::Tunnel(Box::new(Tunnel::new(proxy.id, codec, dial)));
         Fate::Again
     }
 

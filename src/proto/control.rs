@@ -3,12 +3,13 @@
 //! Owns the login, the encryption of the control stream, heartbeats, and the registration state of every proxy. Does
 //! not own a socket or a mux stream: bytes go in and come out. Always true: every wait has a named deadline
 //! ([`Timer`]); nothing is sent in clear after the login. Worst case: 10 KiB + 9 bytes of a partial message, the
-//! output of one turn, and 64 bytes a proxy.
+//! output of one turn, 64 bytes a proxy, and the name of each that was taken away before the server had
+//! answered for it.
 
 use super::crypto::{Decrypt, Encrypt, auth_key};
 use super::time::{Duration, Instant, millis, secs, sooner};
 use crate::wire::frame::{self, FrameError};
-use crate::wire::msg::{Answer, Login, LoginResp, NewProxy, NewProxyResp, NewWorkConn, Ping, Pong, Say};
+use crate::wire::msg::{Answer, CloseProxy, Login, LoginResp, NewProxy, NewProxyResp, NewWorkConn, Ping, Pong, Say};
 use std::collections::VecDeque;
 
 /// How long the server may take to answer the login (frpc: 10 s).
@@ -24,6 +25,28 @@ pub const MAX_RUN_ID: usize = 256;
 /// NewProxy messages sent at once, and the pause until the next lot: frps queues 100.
 const BURST: usize = 20;
 const BURST_PAUSE: Duration = millis(50);
+
+/// What the server is told of a proxy, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announce {
+    /// The owner's name for it.
+    pub id: u32,
+    /// The server's.
+    name: String,
+    frame: Box<[u8]>,
+}
+
+impl Announce {
+    /// Under an id of the owner's. One that is longer than the protocol allows is logged and never told.
+    pub fn new(id: u32, proxy: &NewProxy) -> Self {
+        let mut frame = Vec::new();
+        if let Err(e) = frame::encode_one(proxy, &mut frame) {
+            log::error!("{e}: not sent");
+            frame.clear();
+        }
+        Self { id, name: proxy.proxy_name.clone(), frame: frame.into() }
+    }
+}
 
 /// What the machine waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,22 +115,22 @@ pub enum Out {
     },
     /// The server accepted a proxy.
     ProxyStarted {
-        /// Index in the list given to [`Control::new`].
-        proxy: usize,
+        /// Its id.
+        proxy: u32,
         /// Where users reach it, as the server words it.
         remote_addr: String,
     },
     /// The server refused a proxy; it is tried again in 30 s.
     ProxyRefused {
-        /// Index in the list given to [`Control::new`].
-        proxy: usize,
+        /// Its id.
+        proxy: u32,
         /// The server's words.
         error: String,
     },
     /// The server still has the proxy from a session of ours that it believes alive; it is tried again in a second.
     ProxyHeld {
-        /// Index in the list given to [`Control::new`].
-        proxy: usize,
+        /// Its id.
+        proxy: u32,
     },
     /// A heartbeat went out.
     PingSent,
@@ -119,6 +142,9 @@ pub enum Out {
 enum State {
     /// To be registered once the time has come.
     Due(Instant),
+    /// As [`State::Due`], but closed first: the server says that it has one of this name, and it may be an earlier one of
+    /// this session.
+    Clashed(Instant),
     /// NewProxy was sent.
     Asked(Instant),
     Running,
@@ -126,7 +152,7 @@ enum State {
 
 #[derive(Debug)]
 struct Proxy {
-    announce: NewProxy,
+    announce: Announce,
     state: State,
 }
 
@@ -135,6 +161,8 @@ struct Proxy {
 pub struct Control {
     settings: Settings,
     proxies: Vec<Proxy>,
+    /// Names of proxies that were taken away while the server had yet to answer: the next answer is about those.
+    stale: Vec<String>,
     /// Bytes of a message that is not complete.
     rx: Vec<u8>,
     out: Vec<u8>,
@@ -157,7 +185,7 @@ impl Control {
     pub fn new(
         settings: Settings,
         mut login: Login,
-        proxies: Vec<NewProxy>,
+        proxies: Vec<Announce>,
         iv: [u8; 16],
         unix_time: u64,
         now: Instant,
@@ -169,6 +197,7 @@ impl Control {
         let mut control = Self {
             settings,
             proxies,
+            stale: Vec::new(),
             rx: Vec::new(),
             out: Vec::new(),
             events: VecDeque::new(),
@@ -189,8 +218,34 @@ impl Control {
     }
 
     /// Ends the machine: gives the proxies back for the next session.
-    pub fn into_proxies(self) -> Vec<NewProxy> {
+    pub fn into_proxies(self) -> Vec<Announce> {
         self.proxies.into_iter().map(|p| p.announce).collect()
+    }
+
+    /// Takes proxies away and adds others. What the server has of those that go, or may have, is closed first: one that
+    /// comes under the name of one that goes finds it free.
+    pub fn change(&mut self, removed: &[u32], added: Vec<Announce>, now: Instant) {
+        let all = core::mem::take(&mut self.proxies);
+        let (gone, kept): (Vec<_>, _) = all.into_iter().partition(|p| removed.contains(&p.announce.id));
+        self.proxies = kept;
+        for Proxy { announce: Announce { name, .. }, state } in gone {
+            match state {
+                State::Due(_) | State::Clashed(_) => continue,
+                State::Asked(_) => self.stale.push(name.clone()),
+                State::Running => {}
+            }
+            self.send(&CloseProxy { proxy_name: name });
+        }
+        let new = added.into_iter().map(|announce| Proxy { announce, state: State::Due(now) });
+        self.proxies.extend(new);
+        if self.logged_in() {
+            self.register_due = Some(now);
+        }
+    }
+
+    /// Whether the server has accepted every proxy.
+    pub fn all_running(&self) -> bool {
+        self.proxies.iter().all(|p| p.state == State::Running)
     }
 
     /// Whether the server has accepted the login.
@@ -318,9 +373,13 @@ impl Control {
     }
 
     fn on_proxy(&mut self, resp: NewProxyResp, now: Instant) {
-        let named = |p: &Proxy| p.announce.proxy_name == resp.proxy_name && matches!(p.state, State::Asked(_));
-        let Some(proxy) = self.proxies.iter().position(named) else { return };
-        let Some(entry) = self.proxies.get_mut(proxy) else { return };
+        if let Some(at) = self.stale.iter().position(|name| *name == resp.proxy_name) {
+            self.stale.swap_remove(at);
+            return;
+        }
+        let named = |p: &Proxy| p.announce.name == resp.proxy_name && matches!(p.state, State::Asked(_));
+        let Some(entry) = self.proxies.iter_mut().find(|p| named(p)) else { return };
+        let proxy = entry.announce.id;
         if resp.error.is_empty() {
             entry.state = State::Running;
             self.events.push_back(Out::ProxyStarted { proxy, remote_addr: resp.remote_addr });
@@ -328,7 +387,8 @@ impl Control {
         }
         let held = self.patient_until.is_some_and(|until| now < until) && is_taken(&resp.error);
         let pause = if held { HELD_RETRY + jitter(proxy) } else { REFUSED_RETRY };
-        entry.state = State::Due(now + pause);
+        let clashed = resp.error.contains("already exist");
+        entry.state = if clashed { State::Clashed(now + pause) } else { State::Due(now + pause) };
         self.register_due = sooner(self.register_due, Some(now + pause));
         self.events.push_back(if held {
             Out::ProxyHeld { proxy }
@@ -404,7 +464,7 @@ impl Control {
     /// Sends up to a burst of NewProxy and finds out when to look again.
     fn register(&mut self, now: Instant) {
         let due = |p: &Proxy| match p.state {
-            State::Due(at) => Some(at),
+            State::Due(at) | State::Clashed(at) => Some(at),
             State::Asked(at) => Some(at + REGISTER_TIMEOUT),
             State::Running => None,
         };
@@ -412,23 +472,36 @@ impl Control {
         let ready: Vec<usize> = ready.map(|(i, _)| i).take(BURST).collect();
         for index in &ready {
             let Some(proxy) = self.proxies.get_mut(*index) else { continue };
-            proxy.state = State::Asked(now);
-            let announce = proxy.announce.clone();
-            self.send(&announce);
+            let clashed = matches!(core::mem::replace(&mut proxy.state, State::Asked(now)), State::Clashed(_));
+            let close = clashed.then(|| CloseProxy { proxy_name: proxy.announce.name.clone() });
+            let frame = proxy.announce.frame.clone();
+            close.iter().for_each(|close| self.send(close));
+            self.put(|out| out.extend_from_slice(&frame));
         }
         let next = self.proxies.iter().filter_map(due).min();
         self.register_due = if ready.len() == BURST { Some(now + BURST_PAUSE) } else { next };
     }
 
     fn send(&mut self, message: &impl Say) {
+        self.put(|out| {
+            let from = out.len();
+            if let Err(e) = frame::encode_one(message, out) {
+                log::error!("{e}: not sent");
+                out.truncate(from);
+            }
+        });
+    }
+
+    /// Adds what `say` writes to the output, encrypted.
+    fn put(&mut self, say: impl FnOnce(&mut Vec<u8>)) {
         let from = self.out.len();
         let fresh = self.seal.is_some() && !core::mem::replace(&mut self.iv_sent, true);
         if fresh {
             self.out.extend_from_slice(&self.iv);
         }
         let body = self.out.len();
-        if let Err(e) = frame::encode_one(message, &mut self.out) {
-            log::error!("{e}: not sent");
+        say(&mut self.out);
+        if self.out.len() == body {
             self.out.truncate(from);
             self.iv_sent &= !fresh;
             return;
@@ -447,8 +520,8 @@ fn is_taken(error: &str) -> bool {
 }
 
 /// Spreads retries over a quarter of a second.
-fn jitter(proxy: usize) -> Duration {
-    millis((proxy as u64 * 37) % 250)
+fn jitter(proxy: u32) -> Duration {
+    millis((u64::from(proxy) * 37) % 250)
 }
 
 /// The minor number of a 0.x server; `None` if the version is not of that form.

@@ -11,6 +11,7 @@ mod guest;
 mod logs;
 mod plan;
 mod recovery;
+mod reload;
 mod restart;
 mod run;
 mod scenes;

@@ -67,6 +67,14 @@ impl Run {
         self.client.recall(self.memory.clone());
     }
 
+    /// Takes these proxies over: names, local ports, and the server's ports (0: it chooses).
+    pub(crate) fn reload(&mut self, proxies: &[(&str, u16, u16)]) {
+        let one = |(name, local, remote): &(&str, u16, u16)| entry(&self.plan, name, *local, *remote);
+        let text: String = proxies.iter().map(one).collect();
+        let loaded = config::parse("sim.toml", &format!("serverAddr = \"10.0.0.2\"\n{text}"));
+        self.client.reload(&loaded.expect("a valid configuration").config.proxies);
+    }
+
     /// One turn; false if nothing will ever happen again, or the client has ended.
     pub(crate) fn turn(&mut self) -> bool {
         self.turn_before(None)
@@ -228,16 +236,21 @@ fn name_server(plan: &Plan, sim: &mut Sim) {
 
 fn configuration(plan: &Plan, lines: &str) -> String {
     let host = if plan.naming == Naming::Address { "10.0.0.2" } else { "frps.test" };
-    let (mux, encryption, compression) = (plan.mux, plan.encryption, plan.compression);
+    let mux = plan.mux;
     let mut text = format!(
         "serverAddr = \"{host}\"\nauth.token = \"t\"\nloginFailExit = false\ntransport.tls.enable = false\n\
          transport.tcpMux = {mux}\n{lines}\n"
     );
     for (name, port) in PORTS {
-        text += &format!(
-            "[[proxies]]\nname = \"{name}\"\ntype = \"tcp\"\nlocalPort = {port}\n\
-             transport.useEncryption = {encryption}\ntransport.useCompression = {compression}\n"
-        );
+        text += &entry(plan, name, port, 0);
     }
     text
+}
+
+fn entry(plan: &Plan, name: &str, local: u16, remote: u16) -> String {
+    let (encryption, compression) = (plan.encryption, plan.compression);
+    format!(
+        "[[proxies]]\nname = \"{name}\"\ntype = \"tcp\"\nlocalPort = {local}\nremotePort = {remote}\n\
+         transport.useEncryption = {encryption}\ntransport.useCompression = {compression}\n"
+    )
 }

@@ -121,10 +121,11 @@ impl Site {
                     self.conns.remove(&link);
                     far.reset(link);
                 }
-                Out::Listen { proxy, .. } => {
+                Out::Listen { port, proxy } => {
                     self.next_port += 1;
-                    self.ports.insert(proxy.clone(), self.next_port);
-                    self.frps.listening(&proxy, Ok(self.next_port), now);
+                    let port = if port == 0 { self.next_port } else { port };
+                    self.ports.insert(proxy.clone(), port);
+                    self.frps.listening(&proxy, Ok(port), now);
                 }
                 Out::Unlisten { port } => self.ports.retain(|_, p| *p != port),
                 Out::UserSend { user: User(number), bytes } => {

@@ -26,8 +26,8 @@ struct Pair {
 
 impl Pair {
     fn new(settings: Settings, names: &[&str]) -> Self {
-        let proxy = |name: &&str| NewProxy { proxy_name: (*name).to_owned(), ..NewProxy::default() };
-        let proxies = names.iter().map(proxy).collect();
+        let proxy = |name: &str| NewProxy { proxy_name: name.to_owned(), ..NewProxy::default() };
+        let proxies = (0..).zip(names).map(|(id, name)| Announce::new(id, &proxy(name))).collect();
         let login = Login { version: "0.70.1".to_owned(), ..Login::default() };
         let control = Control::new(settings, login, proxies, IV, 1_700_000_000, T);
         Self { control, open: Decrypt::new(&derive_key("tok")), seal: None, rx: Vec::new() }
@@ -102,6 +102,56 @@ fn the_login_carries_the_proof() {
     assert_eq!(pair.control.deadline(), Some((T + secs(10), Timer::LoginResp)));
     assert_eq!(pair.expire(T + secs(10) - millis(1)), Ok(()));
     assert_eq!(pair.expire(T + secs(10)), Err(ControlError::TimedOut(Timer::LoginResp)));
+}
+
+#[test]
+fn proxies_come_and_go() {
+    let announce = |id, name: &str| Announce::new(id, &NewProxy { proxy_name: name.to_owned(), ..NewProxy::default() });
+    let mut pair = Pair::up(settings(), &["a", "b", "c", "d"]);
+    pair.expire(T).unwrap();
+    assert_eq!(pair.sends(), ["NewProxy"; 4]);
+    pair.says(&accepted("a"), T).unwrap();
+    pair.says(&refused("c"), T).unwrap();
+    while pair.control.poll().is_some() {}
+    // a runs, b and d were asked for, c was refused: the server has nothing of it.
+    pair.control.change(&[0, 1, 2], vec![announce(7, "b"), announce(8, "e")], T + secs(1));
+    assert_eq!(pair.sends(), ["CloseProxy"; 2]);
+    assert_eq!(pair.control.deadline(), Some((T + secs(1), Timer::Register)));
+    pair.expire(T + secs(1)).unwrap();
+    assert_eq!(pair.sends(), ["NewProxy"; 2]);
+    pair.says(&refused("b"), T + secs(1)).unwrap();
+    assert_eq!(pair.control.poll(), None, "that was about the b before");
+    pair.says(&accepted("b"), T + secs(1)).unwrap();
+    assert!(matches!(pair.control.poll(), Some(Out::ProxyStarted { proxy: 7, .. })));
+    assert!(!pair.control.all_running());
+    pair.says(&accepted("d"), T + secs(1)).unwrap();
+    pair.says(&accepted("e"), T + secs(1)).unwrap();
+    assert!(pair.control.all_running());
+    let ids: Vec<u32> = pair.control.into_proxies().into_iter().map(|p| p.id).collect();
+    assert_eq!(ids, [3, 7, 8]);
+}
+
+#[test]
+fn a_name_that_the_server_still_has_from_us_is_closed_before_it_is_asked_for_again() {
+    let mut pair = Pair::up(settings(), &["a"]);
+    pair.expire(T).unwrap();
+    assert_eq!(pair.sends(), ["NewProxy"]);
+    let error = "proxy [a] already exists".to_owned();
+    let refused = NewProxyResp { proxy_name: "a".to_owned(), error, ..NewProxyResp::default() };
+    pair.says(&refused.into(), T).unwrap();
+    pair.expire(T + secs(30)).unwrap();
+    assert_eq!(pair.sends(), ["CloseProxy", "NewProxy"]);
+}
+
+#[test]
+fn proxies_that_change_before_the_login_are_told_once() {
+    let mut pair = Pair::new(settings(), &["a", "b"]);
+    assert_eq!(pair.sends(), ["Login"]);
+    pair.control.change(&[0], vec![], T);
+    assert!(pair.sends().is_empty());
+    pair.says(&LoginResp { run_id: "r".to_owned(), ..LoginResp::default() }.into(), T).unwrap();
+    pair.expire(T).unwrap();
+    assert_eq!(pair.sends(), ["NewProxy"]);
 }
 
 #[test]
@@ -251,6 +301,6 @@ fn a_proxy_too_long_to_announce_does_not_break_the_stream() {
 #[test]
 fn proxies_survive_the_session() {
     let pair = Pair::up(settings(), &["a", "b"]);
-    let names: Vec<String> = pair.control.into_proxies().into_iter().map(|p| p.proxy_name).collect();
+    let names: Vec<String> = pair.control.into_proxies().into_iter().map(|p| p.name).collect();
     assert_eq!(names, ["a", "b"]);
 }

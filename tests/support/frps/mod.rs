@@ -32,6 +32,7 @@ use mux::{End, Event};
 use redial::proto::crypto::{BLOCK, Key, derive_key};
 use redial::proto::snappy::Workspace;
 use redial::proto::time::{Duration, Instant, secs, sooner};
+use redial::wire::msg::NewProxyResp;
 use session::{Proxy, Session};
 use settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,6 +138,10 @@ pub(crate) struct Frps {
     /// Run ids that no login gets any more ([`settings::Takeover::Stuck`]).
     stuck: BTreeSet<String>,
     proxies: BTreeMap<String, Proxy>,
+    /// Sessions and names of proxies that were closed before the driver said that it listens.
+    orphans: Vec<(String, String)>,
+    /// Refusals that wait for the answers before them.
+    refusals: Vec<(String, NewProxyResp)>,
     users: BTreeMap<User, Visit>,
     workspace: Workspace,
     tally: Tally,
@@ -159,6 +164,8 @@ impl Frps {
             sessions: BTreeMap::new(),
             stuck: BTreeSet::new(),
             proxies: BTreeMap::new(),
+            orphans: Vec::new(),
+            refusals: Vec::new(),
             users: BTreeMap::new(),
             workspace: Workspace::default(),
             tally: Tally::default(),

@@ -301,12 +301,31 @@ impl Frps {
                 return;
             }
         };
-        self.tell(run_id, NewProxyResp { proxy_name: new.proxy_name, error, ..NewProxyResp::default() });
+        let resp = NewProxyResp { proxy_name: new.proxy_name, error, ..NewProxyResp::default() };
+        if self.orphans.iter().any(|(_, name)| *name == resp.proxy_name) {
+            return self.refusals.push((run_id.to_owned(), resp));
+        }
+        self.tell(run_id, resp);
     }
 
     /// The driver listens for a proxy now, or cannot.
     pub(crate) fn listening(&mut self, proxy: &str, result: Result<u16, String>, now: Instant) {
         self.wires.now = now;
+        if let Some(at) = self.orphans.iter().position(|(_, name)| name == proxy) {
+            // Closed before it was there; the answer is owed all the same.
+            let (run_id, proxy_name) = self.orphans.remove(at);
+            if let Ok(port) = result {
+                self.wires.tell(Out::Unlisten { port });
+            }
+            self.tell(&run_id, NewProxyResp { proxy_name, ..NewProxyResp::default() });
+            if !self.orphans.iter().any(|(_, name)| name == proxy) {
+                let (ready, rest) = self.refusals.drain(..).partition(|(_, resp)| resp.proxy_name == proxy);
+                self.refusals = rest;
+                let ready: Vec<(String, NewProxyResp)> = ready;
+                ready.into_iter().for_each(|(run_id, resp)| self.tell(&run_id, resp));
+            }
+            return;
+        }
         let Some(entry) = self.proxies.get_mut(proxy).filter(|p| p.port.is_none()) else {
             if let Ok(port) = result {
                 self.wires.tell(Out::Unlisten { port });
@@ -329,10 +348,12 @@ impl Frps {
     }
 
     fn close_proxy(&mut self, run_id: &str, name: &str) {
-        if self.proxies.get(name).is_some_and(|p| p.run_id == run_id)
-            && let Some(port) = self.proxies.remove(name).and_then(|p| p.port)
-        {
-            self.wires.tell(Out::Unlisten { port });
+        if self.proxies.get(name).is_none_or(|p| p.run_id != run_id) {
+            return;
+        }
+        match self.proxies.remove(name).and_then(|p| p.port) {
+            Some(port) => self.wires.tell(Out::Unlisten { port }),
+            None => self.orphans.push((run_id.to_owned(), name.to_owned())),
         }
     }
 
