@@ -16,16 +16,17 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
 ];
 
 /// Where a dependency may be named.
-const HOMES: [(&str, &[&str]); 22] = [
+const HOMES: [(&str, &[&str]); 23] = [
     ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),
     ("rustix", &["net/os", "cli/sink", "cli/state"]),
     ("signal_hook", &["net/os/signal"]),
     ("domain", &["net/dns/message"]),
-    ("toml", &["config/tree"]),
-    ("serde_json", &["wire/msg"]),
-    ("serde", &["wire/msg"]),
+    ("toml", &["config/format/toml"]),
+    ("granit_parser", &["config/format/yaml"]),
+    ("serde_json", &["wire/msg", "config/format/json", "cli/verify"]),
+    ("serde", &["wire/msg", "config/format/json"]),
     ("rustls", &["proto/tls"]),
     ("ring", &["proto/tls", "cli/selftest/speed"]),
     ("aes", &["proto/crypto"]),

@@ -3,6 +3,7 @@
 //! Owns the flags and the usage text. Does not act on them. Always true: what is not understood is an error. Worst
 //! case: the arguments.
 
+use crate::config::{Loader, Strictness};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 
@@ -11,9 +12,10 @@ pub(super) const USAGE: &str = "\
 redial: an frp client for routers and other small machines
 
 Usage: redial [-c FILE]
+       redial verify [-c FILE] [--strict_config=false] [--json]
        redial selftest
 
-  -c, --config FILE  configuration, as of frpc (TOML); default ./frpc.toml
+  -c, --config FILE  configuration, as of frpc; default ./frpc.ini, or else ./frpc.toml
   -v, --version      name, version, features
   -h, --help         this text
 
@@ -29,6 +31,7 @@ pub(super) enum Command {
     Version,
     Help,
     SelfTest,
+    Verify { config: String, loader: Loader, json: bool },
 }
 
 /// For [`Command::Run`].
@@ -40,7 +43,8 @@ pub(super) struct Args {
 /// Reads the arguments; the error is for the user.
 pub(super) fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut parser = lexopt::Parser::from_args(argv);
-    let mut config = "./frpc.toml".to_owned();
+    let mut config = default();
+    let (mut loader, mut json, mut verify) = (Loader::default(), false, false);
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
             Short('c') | Long("config") => {
@@ -54,11 +58,27 @@ pub(super) fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command,
                     None => Ok(Command::SelfTest),
                 };
             }
+            Value(name) if name == "verify" && !verify => verify = true,
+            Long("json") if verify => json = true,
+            Long("strict_config" | "strict-config") => {
+                let strict = parser.optional_value().is_none_or(|v| v != "false");
+                loader.strictness = if strict { Strictness::Strict } else { Strictness::Lax };
+            }
+            Long("allow-unsafe" | "allow_unsafe") => {
+                let value = parser.value().map_err(|e| e.to_string())?;
+                loader.allow_exec |= value.to_string_lossy().split(',').any(|name| name == "TokenSourceExec");
+            }
             Short('h') | Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().to_string()),
         }
     }
-    Ok(Command::Run(Args { config }))
+    if verify { Ok(Command::Verify { config, loader, json }) } else { Ok(Command::Run(Args { config })) }
+}
+
+/// frpc's default; where there is none of that name, the newer one.
+fn default() -> String {
+    let name = if std::path::Path::new("./frpc.ini").exists() { "./frpc.ini" } else { "./frpc.toml" };
+    name.to_owned()
 }
 
 #[cfg(test)]
@@ -82,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_refused() {
-        for line in ["-c", "--nonsense", "verify", "-x", "selftest verify", "selftest -c a.toml"] {
+        for line in ["-c", "--nonsense", "verify verify", "-x", "selftest verify", "selftest -c a.toml"] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

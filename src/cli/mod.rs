@@ -10,9 +10,10 @@ mod logger;
 mod selftest;
 mod sink;
 mod state;
+mod verify;
 
 use crate::client::{Client, Exit, FRP_VERSION, Machine};
-use crate::config::{self, Config, Finding, Loaded};
+use crate::config::{self, Config, Finding, Loaded, Severity};
 use crate::net::os::{self, Os};
 use args::{Args, Command};
 use state::State;
@@ -36,6 +37,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Help) => print(args::USAGE),
         Ok(Command::Version) => print(&version()),
         Ok(Command::SelfTest) => selftest(),
+        Ok(Command::Verify { config, loader, json }) => verify::run(&config, loader, json),
         Ok(Command::Run(args)) => match serve(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => {
@@ -84,7 +86,7 @@ fn selftest() -> ExitCode {
 fn serve(args: &Args) -> Result<(), String> {
     let lines = |findings: &[Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let Loaded { config, warnings } = config::load(&args.config).map_err(|findings| lines(&findings))?;
-    for warning in &warnings {
+    for warning in warnings.iter().filter(|f| f.severity > Severity::Note) {
         print(&format!("WARNING: {warning}"));
     }
     logger::start(&config.log)?;

@@ -3,7 +3,7 @@
 //! Owns what may be read and how a failure is told. Does not look into it. Always true: used at start only, before the
 //! event loop. Worst case: [`MAX_FILE`] a file.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 
 /// The largest file that is read, in bytes.
@@ -16,11 +16,15 @@ pub(super) fn read_file(path: &str) -> Result<Vec<u8>, String> {
         io::ErrorKind::PermissionDenied => format!("open {path}: permission denied"),
         _ => format!("open {path}: {e}"),
     };
-    let mut file = File::open(path).map_err(reason)?;
-    let meta = file.metadata().map_err(reason)?;
+    // Before it is opened: a pipe that nobody writes to would block that.
+    let meta = fs::metadata(path).map_err(reason)?;
     if meta.is_dir() {
         return Err(format!("open {path}: it is a directory; name a file"));
     }
+    if !meta.is_file() {
+        return Err(format!("open {path}: it is not a regular file"));
+    }
+    let mut file = File::open(path).map_err(reason)?;
     let mut bytes = Vec::new();
     file.by_ref().take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(reason)?;
     if bytes.len() as u64 > MAX_FILE {

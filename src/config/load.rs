@@ -5,8 +5,11 @@
 
 use super::file::read_file;
 use super::finding::Finding;
+use super::format::{self, Budget};
 use super::scope::{Report, Scope};
-use super::{Config, client, tree};
+use super::source::{Source, place};
+use super::tree::{Entry, SyntaxError};
+use super::{Config, client, include};
 
 /// A configuration and the warnings about it.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub enum Purpose {
 }
 
 /// How a configuration is read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loader {
     /// Of unknown keys.
     pub strictness: Strictness,
@@ -54,25 +57,12 @@ impl Loader {
     /// # Errors
     /// Everything that is wrong with it, warnings included, in the order of the file.
     pub fn load(&self, path: &str) -> Result<Loaded, Vec<Finding>> {
-        let fail = |line, text: String| {
-            let mut report = Report::new(path, *self);
-            report.error(line, "", text);
-            Err(report.findings)
-        };
-        let bytes = match read_file(path) {
-            Ok(bytes) => bytes,
-            Err(text) => return fail(0, text),
-        };
-        if bytes.starts_with(b"\xef\xbb\xbf") {
-            return fail(1, "the file starts with a byte order mark (BOM): save it as UTF-8 without one".to_owned());
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => self.parse(path, &text),
-            Err(e) => {
-                let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
-                let line = before.filter(|b| **b == b'\n').count() + 1;
-                let text = "not UTF-8 from here on: save the file as UTF-8".to_owned();
-                fail(u32::try_from(line).unwrap_or(u32::MAX), text)
+        let mut report = Report::new(path, *self);
+        match read_file(path) {
+            Ok(bytes) => resolve(report, bytes),
+            Err(text) => {
+                report.error(0, "", text);
+                Err(report.finish())
             }
         }
     }
@@ -82,7 +72,7 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load`].
     pub fn parse(&self, file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
-        resolve(Report::new(file, *self), text)
+        resolve(Report::new(file, *self), text.as_bytes().to_vec())
     }
 }
 
@@ -102,34 +92,67 @@ pub fn parse(file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
     Loader::default().parse(file, text)
 }
 
-fn resolve(mut report: Report, text: &str) -> Result<Loaded, Vec<Finding>> {
-    if let Some((line, what)) = foreign(text) {
-        report.error(line, "", what);
-        return Err(report.findings);
-    }
-    let entries = match tree::parse_toml(text) {
+fn resolve(mut report: Report, bytes: Vec<u8>) -> Result<Loaded, Vec<Finding>> {
+    let mut budget = Budget::new();
+    let path = report.file.clone();
+    let mut entries = match tree(&path, 0, bytes, &report, &mut budget) {
         Ok(entries) => entries,
         Err(e) => {
-            report.error(e.line, "", format!("toml: {}", e.text));
-            return Err(report.findings);
+            report.error(e.line, "", e.text);
+            return Err(report.finish());
         }
     };
+    let rests = include::join(&mut entries, &mut report, |report, path, file| {
+        let bytes = read_file(path).map_err(|text| SyntaxError::new(place(file, 0), text))?;
+        tree(path, file, bytes, report, &mut budget)
+    });
     let config = client::resolve(Scope::new(entries, String::new(), 0, &mut report));
-    report.findings.sort_by_key(|f| f.line);
+    for rest in rests {
+        decode(rest, &mut report);
+    }
+    let failed = report.failed();
+    let findings = report.finish();
     match config {
-        Some(config) if !report.failed() => Ok(Loaded { config, warnings: report.findings }),
-        _ => Err(report.findings),
+        Some(config) if !failed => Ok(Loaded { config, warnings: findings }),
+        _ => Err(findings),
     }
 }
 
-/// Recognises forms of frpc's configuration that are not TOML or not plain.
-fn foreign(text: &str) -> Option<(u32, &'static str)> {
-    let numbered = || text.lines().map(str::trim).zip(1u32..).filter(|(line, _)| !line.starts_with(['#', ';']));
-    if let Some((_, line)) = numbered().find(|(line, _)| *line == "[common]") {
-        return Some((line, "this is frpc's old INI format, which is not supported yet: convert it to TOML"));
+/// Says what frpc could not decode. Nothing that the keys name is read.
+fn decode(entries: Vec<Entry>, report: &mut Report) {
+    let purpose = core::mem::replace(&mut report.loader.purpose, Purpose::Verify);
+    report.decoded_only = true;
+    let _ = client::resolve(Scope::new(entries, String::new(), 0, report));
+    report.decoded_only = false;
+    report.loader.purpose = purpose;
+}
+
+/// Makes a tree of one file.
+fn tree(
+    path: &str,
+    file: usize,
+    bytes: Vec<u8>,
+    report: &Report,
+    budget: &mut Budget,
+) -> Result<Vec<Entry>, SyntaxError> {
+    let source = Source::new(text(bytes, file)?, file);
+    if let Some((line, what)) = foreign(&source.text) {
+        return Err(SyntaxError::new(source.at_line(line), what));
     }
-    if let Some((_, line)) = numbered().find(|(line, _)| line.contains("{{")) {
-        return Some((line, "templates ({{ … }}) are not supported yet: write the value itself"));
-    }
-    text.trim_start().starts_with('{').then_some((1, "JSON is not supported yet: convert it to TOML"))
+    format::parse(&source, path, report.loader.strictness, budget)
+}
+
+fn text(bytes: Vec<u8>, file: usize) -> Result<String, SyntaxError> {
+    String::from_utf8(bytes).map_err(|e| {
+        let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
+        let line = before.filter(|b| **b == b'\n').count() + 1;
+        SyntaxError::new(place(file, line), "not UTF-8 from here on: save the file as UTF-8")
+    })
+}
+
+/// Recognises forms of frpc's configuration that are not plain.
+fn foreign(text: &str) -> Option<(usize, &'static str)> {
+    let mut numbered = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with(['#', ';']));
+    let (line, _) = numbered.find(|(_, line)| line.contains("{{"))?;
+    Some((line, "templates ({{ … }}) are not supported yet: write the value itself"))
 }

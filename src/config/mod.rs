@@ -12,10 +12,13 @@ mod auth;
 mod client;
 mod file;
 mod finding;
+mod format;
+mod include;
 mod load;
 mod proxy;
 mod redial;
 mod scope;
+mod source;
 mod tree;
 mod web;
 

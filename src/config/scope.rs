@@ -6,37 +6,75 @@
 
 use super::finding::{Finding, Severity};
 use super::load::{Loader, Purpose, Strictness};
+use super::source::{Place, unpack};
 use super::tree::{Entry, Node, Value};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// Collects findings about one file.
+/// Findings that are kept; a hostile file could have one for each of its bytes.
+const MAX_FINDINGS: usize = 500;
+
+/// Collects findings about a configuration.
 #[derive(Debug)]
 pub(super) struct Report {
+    /// Path of the main file.
     pub(super) file: String,
+    /// Paths of the files it includes.
+    pub(super) included: Vec<String>,
     pub(super) findings: Vec<Finding>,
+    /// Findings that are not kept.
+    dropped: usize,
+    /// One of those is an error.
+    dropped_error: bool,
     /// What is read now is not used: see [`Report::lacks`].
     pub(super) unused: bool,
+    /// Nothing is said but of unknown keys and wrong types: frpc decodes this, but does not look at it.
+    pub(super) decoded_only: bool,
     /// How the file is read.
     pub(super) loader: Loader,
 }
 
 impl Report {
     pub(super) fn new(file: &str, loader: Loader) -> Self {
-        Self { file: file.to_owned(), findings: Vec::new(), unused: false, loader }
+        Self {
+            file: file.to_owned(),
+            included: Vec::new(),
+            findings: Vec::new(),
+            dropped: 0,
+            dropped_error: false,
+            unused: false,
+            decoded_only: false,
+            loader,
+        }
     }
 
-    pub(super) fn add(&mut self, severity: Severity, line: u32, key: &str, text: impl Into<String>) {
-        let (file, key, text) = (self.file.clone(), key.to_owned(), text.into());
-        self.findings.push(Finding { severity, file, line, key, text });
+    pub(super) fn add(&mut self, severity: Severity, line: Place, key: &str, text: impl Into<String>) {
+        if !self.decoded_only {
+            self.keep(severity, line, key, text.into());
+        }
     }
 
-    pub(super) fn error(&mut self, line: u32, key: &str, text: impl Into<String>) {
+    fn keep(&mut self, severity: Severity, line: Place, key: &str, text: String) {
+        if self.is_full() {
+            self.dropped += 1;
+            self.dropped_error |= severity == Severity::Error;
+            return;
+        }
+        let (file, line) = unpack(line);
+        let file = file.checked_sub(1).and_then(|n| self.included.get(n)).unwrap_or(&self.file).clone();
+        self.findings.push(Finding { severity, file, line, key: key.to_owned(), text });
+    }
+
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MAX_FINDINGS
+    }
+
+    pub(super) fn error(&mut self, line: Place, key: &str, text: impl Into<String>) {
         self.add(Severity::Error, line, key, text);
     }
 
     /// What we lack, not what is wrong: an error for who wants to run it, nothing in a part that is not used.
-    pub(super) fn lacks(&mut self, line: u32, key: &str, text: impl Into<String>) {
+    pub(super) fn lacks(&mut self, line: Place, key: &str, text: impl Into<String>) {
         let severity = match self.loader.purpose {
             Purpose::Run => Severity::Error,
             Purpose::Verify => Severity::Warning,
@@ -47,7 +85,20 @@ impl Report {
     }
 
     pub(super) fn failed(&self) -> bool {
-        self.findings.iter().any(|f| f.severity == Severity::Error)
+        self.dropped_error || self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// All findings: those of the main file first, each file's in its order.
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        let number = |file: &str| self.included.iter().position(|f| f == file).map_or(0, |n| n + 1);
+        let mut findings = core::mem::take(&mut self.findings);
+        findings.sort_by_cached_key(|f| (if f.file == self.file { 0 } else { number(&f.file) }, f.line));
+        if self.dropped > 0 {
+            let severity = if self.dropped_error { Severity::Error } else { Severity::Warning };
+            let text = format!("{} further findings are left out", self.dropped);
+            findings.push(Finding { severity, file: self.file, line: 0, key: String::new(), text });
+        }
+        findings
     }
 }
 
@@ -55,7 +106,7 @@ impl Report {
 #[derive(Clone, Debug)]
 pub(super) struct Found<T> {
     pub(super) value: T,
-    pub(super) line: u32,
+    pub(super) line: Place,
     pub(super) key: String,
 }
 
@@ -63,18 +114,18 @@ pub(super) struct Found<T> {
 pub(super) struct Scope<'r> {
     entries: Vec<Entry>,
     path: String,
-    line: u32,
+    line: Place,
     asked: Vec<&'static str>,
     report: &'r mut Report,
 }
 
 impl<'r> Scope<'r> {
-    pub(super) fn new(entries: Vec<Entry>, path: String, line: u32, report: &'r mut Report) -> Self {
+    pub(super) fn new(entries: Vec<Entry>, path: String, line: Place, report: &'r mut Report) -> Self {
         Self { entries, path, line, asked: Vec::new(), report }
     }
 
     /// Where the table starts.
-    pub(super) fn line(&self) -> u32 {
+    pub(super) fn line(&self) -> Place {
         self.line
     }
 
@@ -87,20 +138,46 @@ impl<'r> Scope<'r> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// Takes a key out; of several spellings the last one, as frpc does.
+    /// Takes a key out; of several spellings the last one, as frpc does. `null` is as if it were not there.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Found<Value>> {
         self.asked.push(key);
-        let mut found = None;
+        let mut found: Option<Entry> = None;
         while let Some(at) = self.entries.iter().position(|e| e.key.eq_ignore_ascii_case(key)) {
-            found = Some(self.entries.remove(at));
+            let next = self.entries.remove(at);
+            found = Some(match found {
+                Some(before) => self.again(before, next, key),
+                None => next,
+            });
         }
-        let Entry { line, node, .. } = found?;
-        Some(Found { value: node.value, line, key: self.path(key) })
+        let Entry { key: seen, line, node } = found?;
+        let path = self.path(key);
+        if seen != key {
+            let text = format!("\"{seen}\" is accepted because case is ignored; the documented spelling is \"{key}\"");
+            self.report.add(Severity::Note, line, &path, text);
+        }
+        Some(Found { value: node.value, line, key: path }).filter(|f| f.value != Value::Null)
     }
 
+    /// Of two entries for one key, the one that counts. frpc decodes one after the other into the same place: tables are
+    /// joined.
+    fn again(&mut self, before: Entry, next: Entry, key: &str) -> Entry {
+        let text = format!("\"{}\" and \"{}\" are the same key; \"{1}\" wins", before.key, next.key);
+        let path = self.path(key);
+        self.report.add(Severity::Warning, next.line, &path, text);
+        match (before.node.value, next.node.value) {
+            (value, Value::Null) => Entry { node: Node { value, ..before.node }, ..before },
+            (Value::Table(mut all), Value::Table(more)) => {
+                all.extend(more);
+                Entry { node: Node { value: Value::Table(all), ..next.node }, ..next }
+            }
+            (_, value) => Entry { node: Node { value, ..next.node }, ..next },
+        }
+    }
+
+    /// The value has a type that frpc cannot decode.
     fn wrong(&mut self, found: &Found<Value>, wanted: &str) {
         let text = format!("cannot unmarshal {} into {wanted}", found.value.kind());
-        self.report.error(found.line, &found.key, text);
+        self.report.keep(Severity::Error, found.line, &found.key, text);
     }
 
     /// A text; empty counts as absent.
@@ -176,6 +253,7 @@ impl<'r> Scope<'r> {
             let item = Found { value, line, key: format!("{}[{i}]", found.key) };
             match item.value {
                 Value::Text(value) => out.push(Found { value, line, key: item.key }),
+                Value::Null => out.push(Found { value: String::new(), line, key: item.key }),
                 _ => self.wrong(&item, "a string: put it in quotes"),
             }
         }
@@ -194,6 +272,7 @@ impl<'r> Scope<'r> {
             let item = Found { value: node.value, line, key: format!("{}.{key}", found.key) };
             match item.value {
                 Value::Text(value) => drop(out.insert(key, value)),
+                Value::Null => drop(out.insert(key, String::new())),
                 _ => self.wrong(&item, "a string: put it in quotes"),
             }
         }
@@ -214,12 +293,12 @@ impl<'r> Scope<'r> {
     }
 
     /// The line of a key that is there.
-    pub(super) fn line_of(&self, key: &str) -> Option<u32> {
+    pub(super) fn line_of(&self, key: &str) -> Option<Place> {
         self.entries.iter().find(|e| e.key.eq_ignore_ascii_case(key)).map(|e| e.line)
     }
 
     /// Tables in a list.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Vec<Entry>, u32)> {
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Vec<Entry>, Place)> {
         let Some(found) = self.take(key) else { return Vec::new() };
         let Value::List(list) = found.value else {
             self.wrong(&found, "a list of tables: write [[…]]");
@@ -271,8 +350,10 @@ impl<'r> Scope<'r> {
         }
         for Entry { key, line, .. } in &self.entries {
             let mut text = format!("unknown field \"{key}\"");
+            // Not for each of the keys of a hostile file.
+            let asked = if self.report.is_full() { &[] } else { self.asked.as_slice() };
             let near =
-                self.asked.iter().filter(|known| near(key, known)).min_by_key(|known| known.len().abs_diff(key.len()));
+                asked.iter().filter(|known| near(key, known)).min_by_key(|known| known.len().abs_diff(key.len()));
             if elsewhere.iter().any(|known| known.eq_ignore_ascii_case(key)) {
                 text += " here: it belongs above the first [[proxies]]";
             } else if let Some(known) = near {
@@ -281,7 +362,7 @@ impl<'r> Scope<'r> {
                 text += "; remove it or correct its spelling";
             }
             let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            self.report.error(*line, &path, text);
+            self.report.keep(Severity::Error, *line, &path, text);
         }
     }
 }

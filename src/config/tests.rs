@@ -114,7 +114,8 @@ fn each_mistake_names_its_place() {
             "1 transport.protocol: invalid transport.protocol, optional values are [tcp kcp quic websocket wss]",
         ),
         ("transport.protocol = \"kcp\"", "1 transport.protocol: kcp is not supported yet: use \"tcp\""),
-        ("includes = [\"x\"]", "1 includes: included files are not supported yet: move their proxies into this file"),
+        ("includes = [\"/no/such/x\"]", "1 includes[0]: stat /no/such: no such file or directory"),
+        ("includes = [\"/etc/passwd/x\"]", "1 includes[0]: open /etc/passwd: Not a directory (os error 20)"),
         (
             "transport.tls.trustedCaFile = \"/no/such\"",
             "1 transport.tls.trustedCaFile: open /no/such: no such file or directory",
@@ -224,7 +225,11 @@ fn a_proxy_too_long_to_announce_is_refused() {
 
 #[test]
 fn what_is_switched_off_passes_silently() {
-    let silent = |text: &str| assert_eq!(good(text).warnings, [], "{text}");
+    let silent = |text: &str| {
+        let mut warnings = good(text).warnings;
+        warnings.retain(|f| f.severity > Severity::Note);
+        assert_eq!(warnings, [], "{text}");
+    };
     silent(&format!("webServer.port = 0\nwebServer.addr = \"127.0.0.1\"{PROXY}"));
     silent(&format!("{PROXY}healthCheck.type = \"\"\nhealthCheck.intervalSeconds = 5"));
     silent(&format!("{PROXY}[proxies.HealthCheck]\nmaxFailed = 3"));
@@ -260,8 +265,6 @@ fn syntax_errors_have_a_line() {
 
 #[test]
 fn other_formats_are_recognised() {
-    assert!(bad("[common]\nserver_addr = x")[0].contains("INI"));
-    assert!(bad("{\"serverAddr\": \"x\"}")[0].contains("JSON"));
     assert!(bad("# {{ fine }}\nauth.token = \"{{ .Envs.T }}\"")[0].starts_with("2 : templates"));
 }
 
@@ -296,7 +299,10 @@ fn files_that_are_none() {
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    assert!(text(&write("bom", b"\xef\xbb\xbfa = 1")).contains(":1: the file starts with a byte order mark"));
+    assert!(
+        text(&write("bom.toml", b"\xef\xbb\xbfa = 1"))
+            .contains(".toml:1: toml: the file starts with a byte order mark")
+    );
     assert!(text(&write("latin1", b"# ok\nuser = \"\xe9\"")).contains(":2: not UTF-8 from here on"));
     let token = write("token", b"  from-file\n");
     let sourced = format!("[auth.tokenSource]\ntype = \"file\"\nfile.path = \"{token}\"{PROXY}");
