@@ -46,6 +46,7 @@ impl Source {
     }
 
     /// A text with a place for each of its lines.
+    #[allow(dead_code, reason = "of templates, which come next")]
     pub(super) fn with_places(text: String, places: Vec<Place>) -> Self {
         Self { ends: ends(&text), text, first: 0, places: Some(places) }
     }
@@ -63,7 +64,7 @@ impl Source {
     /// Where this line came from; lines are counted from 0.
     pub(super) fn at_line(&self, line: usize) -> Place {
         match &self.places {
-            Some(places) => places.get(line).or(places.last()).copied().unwrap_or(0),
+            Some(places) => places.get(line).or_else(|| places.last()).copied().unwrap_or(0),
             None => {
                 let (file, first) = unpack(self.first);
                 place(file, line.saturating_add(usize::try_from(first).unwrap_or(0)))
@@ -85,7 +86,7 @@ mod tests {
         for (file, line) in [(0, 0), (0, 1), (3, 17), (MAX_FILES - 1, 4_194_305)] {
             assert_eq!(unpack(place(file, line)), (file, u32::try_from(line).unwrap()));
         }
-        assert!(MAX_FILES > 100);
+        const { assert!(MAX_FILES > 100) };
         assert_eq!(unpack(place(usize::MAX, usize::MAX)), (MAX_FILES - 1, (1 << LINE_BITS) - 1));
     }
 

@@ -65,7 +65,7 @@ pub(super) fn parse(
             "toml: the file starts with a byte order mark (BOM): save it as UTF-8 without one",
         ))
     } else if budget.fits(marks) {
-        toml::parse(source, budget)
+        self::toml::parse(source, budget)
     } else {
         Err(SyntaxError::new(source.at_line(0), too_many()))
     };
