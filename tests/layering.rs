@@ -23,7 +23,7 @@ const HOMES: [(&str, &[&str]); 23] = [
     ("rustix", &["net/os", "cli/sink", "cli/state"]),
     ("signal_hook", &["net/os/signal"]),
     ("domain", &["net/dns/message"]),
-    ("toml", &["config/format/toml"]),
+    ("toml", &["config/format/from_toml"]),
     ("granit_parser", &["config/format/yaml"]),
     ("serde_json", &["wire/msg", "config/format/json", "cli/verify"]),
     ("serde", &["wire/msg", "config/format/json"]),

@@ -3,9 +3,9 @@
 //! Owns which one a text is in, by frpc's rules, and what a file of any format may hold. Does not know any key. Always
 //! true: every format ends in the same tree. Worst case: [`MAX_VALUES`] values, [`MAX_DEPTH`] levels.
 
+mod from_toml;
 #[cfg(feature = "json")]
 mod json;
-mod toml;
 #[cfg(feature = "yaml")]
 mod yaml;
 
@@ -65,7 +65,7 @@ pub(super) fn parse(
             "toml: the file starts with a byte order mark (BOM): save it as UTF-8 without one",
         ))
     } else if budget.fits(marks) {
-        self::toml::parse(source, budget)
+        from_toml::parse(source, budget)
     } else {
         Err(SyntaxError::new(source.at_line(0), too_many()))
     };
