@@ -6,7 +6,9 @@
 
 use super::Client;
 use super::proxies::Change;
+use super::session::Memory;
 use crate::config;
+use crate::net::Net;
 
 impl Client {
     /// Runs these proxies from now on. Those that are the same in every key are left alone; the server is told of the
@@ -19,6 +21,21 @@ impl Client {
                 log::info!("{}proxy {what}: [{}]", self.session.prefix(), names.join(" "));
             }
         }
+    }
+
+    /// Closes everything, so that another client can take its place on the same net; what that one should be told, if it
+    /// is to be the same for the server. Events that are under way already mean nothing to the next one.
+    pub fn retire(mut self, net: &mut dyn Net) -> Memory {
+        self.session.close(&self.setup);
+        let works = core::mem::take(&mut self.works);
+        let (session, _, mut cx) = self.split(net);
+        session.abandon(&mut cx);
+        works.into_iter().for_each(|(_, work)| work.close(&mut cx));
+        let memory = self.session.memory().clone();
+        // The layers' last words: the server hears of the end of streams and sessions, not of a break.
+        self.flush(net);
+        self.links.drain().for_each(|link| net.close(link.sock));
+        memory
     }
 
     /// Whether the session is up and the server has accepted every proxy.

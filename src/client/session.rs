@@ -186,6 +186,14 @@ impl Session {
         matches!(&self.phase, Phase::Up(up) if up.control.logged_in() && up.control.all_running())
     }
 
+    /// Gives up what is under way.
+    pub(super) fn abandon(&mut self, cx: &mut Cx<'_>) {
+        if let Phase::Dialing(dial) = &mut self.phase {
+            dial.abandon(cx.net);
+        }
+        self.standby.call_off(cx);
+    }
+
     /// Takes proxies away and adds others, now or at the next login.
     pub(super) fn change(&mut self, gone: &[u32], new: Vec<Announce>, now: Instant) {
         if let Phase::Up(up) = &mut self.phase {

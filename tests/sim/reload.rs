@@ -103,6 +103,28 @@ fn a_change_while_the_server_is_away_is_told_at_the_next_login() {
     assert_eq!(run.site.frps.port_of("talk"), None);
 }
 
+#[test]
+fn a_client_that_retires_leaves_nothing_behind() {
+    for (mux, wait) in [(true, 0), (true, 150), (true, 2000), (false, 150), (false, 2000)] {
+        logs::collect();
+        let mut run = Run::new(Plan { mux, ..Plan::quiet(Vec::new()) });
+        run.sim.weather.latency = millis(40);
+        run.pass(millis(wait));
+        let guest = run.site.invite(Way::Echo, 400_000, run.sim.now());
+        run.pass(millis(wait / 4));
+        run.replace();
+        run.pass(secs(5));
+        assert!(run.client.is_settled(), "after {wait} ms: {:?}", logs::take());
+        assert_eq!(run.site.frps.sessions().len(), 1, "after {wait} ms");
+        let verdict = run.site.guests[guest].verdict;
+        let late = run.site.invite(Way::Echo, 5000, run.sim.now());
+        run.until("the guests", secs(60), |run| run.site.is_done());
+        assert_eq!(run.site.guests[late].verdict, Verdict::Served, "after {wait} ms, the first: {verdict:?}");
+        run.pass(secs(100));
+        run.check_leftovers();
+    }
+}
+
 /// Changes at any time, in any state, many within one round trip.
 #[test]
 fn the_last_configuration_wins() {

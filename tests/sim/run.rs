@@ -67,6 +67,13 @@ impl Run {
         self.client.recall(self.memory.clone());
     }
 
+    /// Another client takes the place of this one, and is told what this one knew.
+    pub(crate) fn replace(&mut self) {
+        let new = program(&self.config, self.sim.now());
+        let memory = core::mem::replace(&mut self.client, new).retire(&mut self.sim);
+        self.client.recall(memory);
+    }
+
     /// Takes these proxies over: names, local ports, and the server's ports (0: it chooses).
     pub(crate) fn reload(&mut self, proxies: &[(&str, u16, u16)]) {
         let one = |(name, local, remote): &(&str, u16, u16)| entry(&self.plan, name, *local, *remote);

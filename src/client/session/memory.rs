@@ -90,6 +90,11 @@ impl Session {
         self.notes.memory = memory;
     }
 
+    /// What is remembered now.
+    pub(in crate::client) fn memory(&self) -> &Memory {
+        &self.notes.memory
+    }
+
     /// The program ends, and with it the session: if its link works, the server learns of that.
     pub(in crate::client) fn close(&mut self, setup: &Setup) {
         let ended = match &self.phase {
