@@ -3,7 +3,6 @@
 //! Owns the names and checks of these keys. Does not run a command or ask for a token. Always true: in a resolved
 //! [`Auth`] a source has what its kind needs. Worst case: its own texts.
 
-use super::file::read_file;
 use super::load::Purpose;
 use super::scope::{Found, Scope};
 use crate::wire::msg::Map;
@@ -131,7 +130,10 @@ fn read(t: &mut Scope<'_>, source: &Secret, place: Option<(u32, String)>) -> Str
     let (line, key) = place.unwrap_or_default();
     match source {
         Secret::File(path) if t.report().loader.purpose == Purpose::Run => {
-            let text = read_file(path)
+            let text = t
+                .report()
+                .files
+                .read(path)
                 .and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8")))
                 .map_err(|e| format!("failed to resolve auth.tokenSource: {e}"));
             match text {

@@ -4,7 +4,6 @@
 //! act on is refused or warned about, never swallowed. Worst case: the configuration itself.
 
 use super::auth;
-use super::file::read_file;
 use super::finding::NO_ZONES;
 use super::finding::Severity::{Error, Warning};
 use super::proxy;
@@ -279,7 +278,7 @@ fn tls(mut t: Scope<'_>) -> Option<Tls> {
             t.report().add(Warning, line, &key, text);
             return None;
         }
-        read_file(&value).map_err(|text| t.report().error(line, &key, text)).ok()
+        t.report().files.read(&value).map_err(|text| t.report().error(line, &key, text)).ok()
     };
     let trusted_ca = read(trusted);
     let (cert, key) = match (cert, key) {

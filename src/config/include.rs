@@ -8,8 +8,6 @@ use super::finding::Severity::{Note, Warning};
 use super::scope::Report;
 use super::source::{MAX_FILES, Place};
 use super::tree::{Entry, Node, SyntaxError, Value};
-use std::fs;
-use std::io::ErrorKind;
 
 /// The keys that count in an included file.
 const LISTS: [&str; 2] = ["proxies", "visitors"];
@@ -53,7 +51,7 @@ pub(super) fn named(report: &mut Report, pattern: &str, index: usize, line: Plac
         let text = format!("relative path \"{pattern}\" depends on the working directory, not on this file");
         report.add(Warning, line, &key, text);
     }
-    let mut paths = match files(pattern) {
+    let mut paths = match files(report, pattern) {
         Ok(paths) => paths,
         Err(text) => {
             report.error(line, &key, text);
@@ -95,28 +93,19 @@ fn last<'e>(entries: &'e mut [Entry], key: &str) -> Option<&'e mut Entry> {
 }
 
 /// The files that a pattern names: its directory is meant as it is, its last part may hold `*`, `?` and `[…]`.
-fn files(pattern: &str) -> Result<Vec<String>, String> {
+fn files(report: &mut Report, pattern: &str) -> Result<Vec<String>, String> {
     let (dir, base) =
         pattern.rsplit_once('/').map_or((".", pattern), |(dir, base)| (if dir.is_empty() { "/" } else { dir }, base));
     let absolute = || std::path::absolute(dir).map_or_else(|_| dir.to_owned(), |path| path.display().to_string());
-    let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => format!("stat {}: no such file or directory", absolute()),
-        ErrorKind::PermissionDenied => format!("open {}: permission denied", absolute()),
-        _ => format!("open {}: {e}", absolute()),
-    };
+    let mut names = report.files.list(dir).map_err(|text| match text.strip_suffix(": no such file or directory") {
+        // frpc looks first.
+        Some(_) => format!("stat {}: no such file or directory", absolute()),
+        None => text,
+    })?;
     let glob = Glob::new(base);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if glob.as_ref().is_some_and(|glob| glob.matches(&name)) && names.len() <= MAX_FILES {
-            names.push(name);
-        }
-    }
+    names.retain(|name| glob.as_ref().is_some_and(|glob| glob.matches(name)));
     names.sort_unstable();
+    names.truncate(MAX_FILES + 1);
     let before = pattern.get(..pattern.len() - base.len()).unwrap_or_default();
     Ok(names.into_iter().map(|name| format!("{before}{name}")).collect())
 }

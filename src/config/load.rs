@@ -3,7 +3,7 @@
 //! Owns the order of the steps and what is checked before parsing. Does not know keys. Always true: used at start only;
 //! every refusal is a [`Finding`]. Worst case: one file's text and its entries.
 
-use super::file::read_file;
+use super::file::Files;
 use super::finding::Finding;
 use super::format::{self, Budget};
 use super::scope::{Report, Scope};
@@ -57,14 +57,25 @@ impl Loader {
     /// # Errors
     /// Everything that is wrong with it, warnings included, in the order of the file.
     pub fn load(&self, path: &str) -> Result<Loaded, Vec<Finding>> {
-        let mut report = Report::new(path, *self);
-        match read_file(path) {
-            Ok(bytes) => resolve(report, bytes),
+        self.load_from(path, &mut Files::direct())
+    }
+
+    /// As [`Loader::load`], with all files, the main one too, from `files`.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn load_from(&self, path: &str, files: &mut Files) -> Result<Loaded, Vec<Finding>> {
+        let mut report = Report::new(path, *self, core::mem::take(files));
+        let bytes = report.files.read(path);
+        let config = match bytes {
+            Ok(bytes) => resolve(&mut report, bytes),
             Err(text) => {
                 report.error(0, "", text);
-                Err(report.finish())
+                None
             }
-        }
+        };
+        *files = core::mem::take(&mut report.files);
+        finish(config, report)
     }
 
     /// Checks the text of a file; `file` is its name in messages. Reads the files it names.
@@ -72,7 +83,9 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load`].
     pub fn parse(&self, file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
-        resolve(Report::new(file, *self), text.as_bytes().to_vec())
+        let mut report = Report::new(file, *self, Files::direct());
+        let config = resolve(&mut report, text.as_bytes().to_vec());
+        finish(config, report)
     }
 }
 
@@ -92,30 +105,34 @@ pub fn parse(file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
     Loader::default().parse(file, text)
 }
 
-fn resolve(mut report: Report, bytes: Vec<u8>) -> Result<Loaded, Vec<Finding>> {
-    let mut budget = Budget::new();
-    let path = report.file.clone();
-    let mut entries = match tree(&path, 0, bytes, &report, &mut budget) {
-        Ok(entries) => entries,
-        Err(e) => {
-            report.error(e.line, "", e.text);
-            return Err(report.finish());
-        }
-    };
-    let rests = include::join(&mut entries, &mut report, |report, path, file| {
-        let bytes = read_file(path).map_err(|text| SyntaxError::new(place(file, 0), text))?;
-        tree(path, file, bytes, report, &mut budget)
-    });
-    let config = client::resolve(Scope::new(entries, String::new(), 0, &mut report));
-    for rest in rests {
-        decode(rest, &mut report);
-    }
+fn finish(config: Option<Config>, report: Report) -> Result<Loaded, Vec<Finding>> {
     let failed = report.failed();
     let findings = report.finish();
     match config {
         Some(config) if !failed => Ok(Loaded { config, warnings: findings }),
         _ => Err(findings),
     }
+}
+
+fn resolve(report: &mut Report, bytes: Vec<u8>) -> Option<Config> {
+    let mut budget = Budget::new();
+    let path = report.file.clone();
+    let mut entries = match tree(&path, 0, bytes, report, &mut budget) {
+        Ok(entries) => entries,
+        Err(e) => {
+            report.error(e.line, "", e.text);
+            return None;
+        }
+    };
+    let rests = include::join(&mut entries, report, |report, path, file| {
+        let bytes = report.files.read(path).map_err(|text| SyntaxError::new(place(file, 0), text))?;
+        tree(path, file, bytes, report, &mut budget)
+    });
+    let config = client::resolve(Scope::new(entries, String::new(), 0, report));
+    for rest in rests {
+        decode(rest, report);
+    }
+    config
 }
 
 /// Says what frpc could not decode. Nothing that the keys name is read.

@@ -23,7 +23,7 @@ mod tree;
 mod web;
 
 pub use auth::{Auth, Command, Oidc, Secret};
-pub use file::MAX_FILE;
+pub use file::{Files, MAX_FILE, Want};
 pub use finding::{Finding, Severity};
 pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
 pub use redial::{Extension, Family, Server, StateFile, Way};

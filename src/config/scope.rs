@@ -4,6 +4,7 @@
 //! for. Does not know which keys there are. Always true: every complaint carries line and full key path; a value of the
 //! wrong type counts as absent after it was reported, so that one pass finds everything. Worst case: the keys asked for.
 
+use super::file::Files;
 use super::finding::{Finding, Severity};
 use super::load::{Loader, Purpose, Strictness};
 use super::source::{Place, unpack};
@@ -32,10 +33,12 @@ pub(super) struct Report {
     pub(super) decoded_only: bool,
     /// How the file is read.
     pub(super) loader: Loader,
+    /// Where files come from.
+    pub(super) files: Files,
 }
 
 impl Report {
-    pub(super) fn new(file: &str, loader: Loader) -> Self {
+    pub(super) fn new(file: &str, loader: Loader, files: Files) -> Self {
         Self {
             file: file.to_owned(),
             included: Vec::new(),
@@ -45,6 +48,7 @@ impl Report {
             unused: false,
             decoded_only: false,
             loader,
+            files,
         }
     }
 

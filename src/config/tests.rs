@@ -404,3 +404,48 @@ fn the_admin_server_and_the_store_arrive() {
         ]
     );
 }
+
+#[test]
+fn held_files_give_what_the_disk_gives() {
+    let dir = std::env::temp_dir().join(format!("redial-held-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("conf.d/folder.toml")).unwrap();
+    let proxy = |name: &str| format!("[[proxies]]\nname = \"{name}\"\ntype = \"tcp\"\nlocalPort = 80\n");
+    let at = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let main = format!(
+        "includes = [\"{}\"]\nauth.tokenSource.type = \"file\"\nauth.tokenSource.file.path = \"{}\"\n{}",
+        at("conf.d/*.toml"),
+        at("token"),
+        proxy("a")
+    );
+    for (name, text) in [
+        ("main.toml", main),
+        ("token", " s3cret\n".to_owned()),
+        ("conf.d/b.toml", proxy("b")),
+        ("conf.d/c.toml", proxy("c")),
+    ] {
+        std::fs::write(at(name), text).unwrap();
+    }
+    let direct = load(&at("main.toml")).unwrap();
+    let (mut files, mut rounds) = (Files::held(), 0);
+    let held = loop {
+        let loaded = Loader::default().load_from(&at("main.toml"), &mut files);
+        let wanted = files.wanted();
+        if wanted.is_empty() {
+            break loaded.unwrap();
+        }
+        rounds += 1;
+        for want in wanted {
+            match want {
+                Want::File(path) => files.give_file(&path, std::fs::read(&path).map_err(|e| e.to_string())),
+                Want::Folder(path) => files.give_folder(&path, Ok(vec!["c.toml".to_owned(), "b.toml".to_owned()])),
+            }
+        }
+    };
+    assert_eq!((held.config, held.warnings), (direct.config.clone(), direct.warnings));
+    assert_eq!((direct.config.proxies.len(), direct.config.auth.token.as_str(), rounds), (3, "s3cret", 3));
+    let mut files = Files::held();
+    files.give_file("gone.toml", Err("open gone.toml: no such file or directory".to_owned()));
+    let text = Loader::default().load_from("gone.toml", &mut files).unwrap_err()[0].to_string();
+    assert_eq!(text, "gone.toml: open gone.toml: no such file or directory");
+    std::fs::remove_dir_all(dir).unwrap();
+}

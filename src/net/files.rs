@@ -36,7 +36,7 @@ pub enum FileJob {
         /// Their names.
         paths: Vec<PathBuf>,
     },
-    /// Names what is in a folder, in order.
+    /// Names the files in a folder, in order; folders are not among them.
     List {
         /// The folder.
         path: PathBuf,

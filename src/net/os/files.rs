@@ -106,7 +106,11 @@ fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     let mut size = 0;
     for entry in fs::read_dir(path)? {
-        let name = PathBuf::from(entry?.file_name());
+        let entry = entry?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let name = PathBuf::from(entry.file_name());
         size += name.as_os_str().len() + 4;
         if size > MAX_FILES {
             return Err(io::Error::other("too many files in it"));
