@@ -1,5 +1,5 @@
 //! The program; everything is in [`redial::cli`].
 
 fn main() -> std::process::ExitCode {
-    redial::cli::run(std::env::args_os().skip(1))
+    redial::cli::run(std::env::args_os())
 }

@@ -16,12 +16,12 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
 ];
 
 /// Where a dependency may be named.
-const HOMES: [(&str, &[&str]); 23] = [
+const HOMES: [(&str, &[&str]); 22] = [
     ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),
-    ("rustix", &["net/os", "cli/sink", "cli/state"]),
-    ("signal_hook", &["net/os/signal"]),
+    ("rustix", &["net/os", "cli/fleet", "cli/sink", "cli/state"]),
+    ("signal_hook", &["net/os/signal", "cli/fleet"]),
     ("domain", &["net/dns/message"]),
     ("toml", &["config/format/from_toml"]),
     ("granit_parser", &["config/format/yaml"]),
@@ -37,7 +37,6 @@ const HOMES: [(&str, &[&str]); 23] = [
     ("snap", &["proto/snappy"]),
     ("crc32c", &["proto/snappy"]),
     ("env_logger", &["cli/logger"]),
-    ("lexopt", &["cli/args"]),
     ("tz", &["cli/clock"]),
     ("slab", &["client", "net/os"]),
 ];

@@ -3,8 +3,10 @@
 //! Owns what is printed before logging starts and after it ends. Does not decide anything about connections. Always
 //! true: everything but usage errors goes to standard output, as with frpc. Worst case: nothing of its own.
 
-mod args;
 mod clock;
+mod command;
+mod dispatch;
+mod fleet;
 mod logger;
 #[cfg(feature = "selftest")]
 mod selftest;
@@ -13,39 +15,24 @@ mod state;
 mod verify;
 
 use crate::client::{Client, Exit, FRP_VERSION, Machine};
-use crate::config::{self, Config, Finding, Loaded, Severity};
+use crate::config::{Config, Finding, Loaded, Loader, Severity};
 use crate::net::os::{self, Os};
-use args::{Args, Command};
 use state::State;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the program with these arguments, the program's name not among them.
+/// Runs the program with these arguments, of which the first is the program's name.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let mut argv = argv.into_iter().peekable();
-    if argv.next_if(|arg| arg == os::FILE_JOB).is_some() {
+    let mut argv = argv.into_iter();
+    let program = argv.next();
+    let args: Vec<_> = argv.collect();
+    if args.first().is_some_and(|arg| arg == os::FILE_JOB) {
         // Of the program's own; see `net::files`.
         return if os::serve_file_job(io::stdin(), io::stdout()) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    match args::parse(argv) {
-        Err(message) => {
-            say(io::stderr(), &format!("Error: {message}\n\n{}", args::USAGE));
-            ExitCode::FAILURE
-        }
-        Ok(Command::Help) => print(args::USAGE),
-        Ok(Command::Version) => print(&version()),
-        Ok(Command::SelfTest) => selftest(),
-        Ok(Command::Verify { config, loader, json }) => verify::run(&config, loader, json),
-        Ok(Command::Run(args)) => match serve(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                print(&message);
-                ExitCode::FAILURE
-            }
-        },
-    }
+    dispatch::run(program, args)
 }
 
 fn print(text: &str) -> ExitCode {
@@ -55,6 +42,16 @@ fn print(text: &str) -> ExitCode {
 
 fn say(mut out: impl Write, text: &str) {
     let _ = writeln!(out, "{}", text.trim_end());
+}
+
+/// A finding's line. A file that cannot be read is named by the reason alone, as in frpc.
+fn line(finding: &Finding) -> String {
+    let unreadable = finding.line == 0 && finding.key.is_empty() && finding.text.starts_with("open ");
+    if unreadable { finding.text.clone() } else { finding.to_string() }
+}
+
+fn lines(findings: &[Finding]) -> String {
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn version() -> String {
@@ -83,9 +80,8 @@ fn selftest() -> ExitCode {
 }
 
 /// Runs the client to its end; the error is what to print.
-fn serve(args: &Args) -> Result<(), String> {
-    let lines = |findings: &[Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    let Loaded { config, warnings } = config::load(&args.config).map_err(|findings| lines(&findings))?;
+fn serve(file: &str, loader: &Loader) -> Result<(), String> {
+    let Loaded { config, warnings } = loader.load(file).map_err(|findings| lines(&findings))?;
     for warning in warnings.iter().filter(|f| f.severity > Severity::Note) {
         print(&format!("WARNING: {warning}"));
     }
@@ -93,9 +89,9 @@ fn serve(args: &Args) -> Result<(), String> {
     if std::env::var_os("http_proxy").is_some_and(|url| !url.is_empty()) {
         log::warn!("http_proxy is set: frpc would connect through it, redial connects directly");
     }
-    log::info!("start frpc service for config file [{}] with aggregated configuration", args.config);
-    let exit = drive(&config, &args.config)?;
-    log::info!("frpc service for config file [{}] stopped", args.config);
+    log::info!("start frpc service for config file [{}] with aggregated configuration", file);
+    let exit = drive(&config, file)?;
+    log::info!("frpc service for config file [{}] stopped", file);
     match exit {
         Exit::Terminated => Ok(()),
         Exit::LoginFailed(why) => Err(format!(

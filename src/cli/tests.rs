@@ -33,7 +33,7 @@ fn after_a_failed_first_login_there_is_no_second_try() {
         "serverAddr = \"127.0.0.1\"\nserverPort = {port}\ntransport.tls.enable = false\n\
          [[proxies]]\nname = \"p\"\ntype = \"tcp\"\nlocalPort = 1\n"
     );
-    let config = config::parse("x.toml", &toml).unwrap().config;
+    let config = Loader::default().parse("x.toml", &toml).unwrap().config;
     LINES.take();
     let machine = Machine { hostname: "test".to_owned(), memory_available: Some(1 << 30) };
     let mut net = Os::new(None).unwrap();

@@ -24,7 +24,7 @@ pub(super) fn run(config: &str, loader: Loader, json: bool) -> ExitCode {
 
 fn lines(config: &str, findings: &[Finding], ok: bool) -> String {
     let line = |finding: &Finding| match finding.severity {
-        Severity::Error => format!("{finding}\n"),
+        Severity::Error => format!("{}\n", super::line(finding)),
         Severity::Warning | Severity::Note => format!("WARNING: {finding}\n"),
     };
     let mut text: String = findings.iter().map(line).collect();

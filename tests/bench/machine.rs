@@ -147,9 +147,12 @@ fn named(name: &str, version: &str) -> String {
     format!("{name} {version}")
 }
 
-/// What a program says to `--version`, first line.
+/// What a program says to `version` (redial), or to `--version` (frpc, which has no such command); first line.
 fn version(program: &Path) -> Outcome<String> {
-    let output = Command::new(program).arg("--version").output().context(program.display())?;
+    let ask = |word: &str| Command::new(program).arg(word).output();
+    let output = ask("version")
+        .and_then(|said| if said.status.success() { Ok(said) } else { ask("--version") })
+        .context(program.display())?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().next().unwrap_or("of unknown version").trim().to_owned())
 }
