@@ -15,23 +15,29 @@ mod finding;
 mod format;
 mod include;
 mod load;
+mod plugin;
 mod proxy;
 mod redial;
 mod scope;
 mod source;
+mod transport;
 mod tree;
+mod visitor;
 mod web;
 
 pub use auth::{Auth, Command, Oidc, Secret};
 pub use file::{Files, MAX_FILE, Want};
 pub use finding::{Finding, Severity};
 pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
+pub use plugin::{Backend, Login, Plugin};
+pub use proxy::{HealthCheck, Kind, Probe, Proxy, ProxyProtocol};
 pub use redial::{Extension, Family, Server, StateFile, Way};
+pub use transport::{Protocol, Quic, Tls, Transport};
+pub use visitor::{TunnelProtocol, Visitor, VisitorKind, VisitorPlugin, Xtcp};
 pub use web::{WebServer, WebTls};
 
-use crate::proto::time::Duration;
-use crate::wire::msg::{Map, NewProxy};
-use std::net::{IpAddr, SocketAddr};
+use crate::wire::msg::Map;
+use std::net::SocketAddr;
 
 /// Everything a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +70,14 @@ pub struct Config {
     pub transport: Transport,
     /// `redial`.
     pub extension: Extension,
+    /// `natHoleStunServer`.
+    pub stun_server: String,
+    /// `udpPacketSize`.
+    pub udp_packet_size: u32,
     /// The proxies that are enabled and started, in the order of the file.
     pub proxies: Vec<Proxy>,
+    /// The visitors that are enabled and started.
+    pub visitors: Vec<Visitor>,
 }
 
 /// `log`.
@@ -79,63 +91,6 @@ pub struct Log {
     pub max_days: Option<u32>,
     /// Not `log.disablePrintColor`: colours on a terminal.
     pub color: bool,
-}
-
-/// `transport`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transport {
-    /// `dialServerTimeout`: for look-up and TCP connection.
-    pub dial_timeout: Duration,
-    /// `dialServerKeepalive`: idle time before the first keepalive probe; `None`: no probes.
-    pub keepalive: Option<Duration>,
-    /// `connectServerLocalIP`.
-    pub local_ip: Option<IpAddr>,
-    /// `poolCount`; at least 1.
-    pub pool_count: u32,
-    /// `tcpMux`.
-    pub tcp_mux: bool,
-    /// `tcpMuxKeepaliveInterval`; at least 1 s.
-    pub mux_keepalive: Duration,
-    /// `heartbeatInterval`; `None`: no heartbeats.
-    pub heartbeat_interval: Option<Duration>,
-    /// `heartbeatTimeout`; `None`: answers are not awaited. Never without an interval.
-    pub heartbeat_timeout: Option<Duration>,
-    /// `tls`; `None`: plain.
-    pub tls: Option<Tls>,
-}
-
-/// `transport.tls`, its files already read.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// Not `disableCustomTLSFirstByte`: announce TLS by the byte 0x17.
-    pub first_byte: bool,
-    /// `serverName`; without it the server's host.
-    pub server_name: Option<String>,
-    /// Content of `trustedCaFile`; without it the server is not verified.
-    pub trusted_ca: Option<Vec<u8>>,
-    /// Content of `certFile`.
-    pub cert: Option<Vec<u8>>,
-    /// Content of `keyFile`.
-    pub key: Option<Vec<u8>>,
-}
-
-impl core::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Tls {{ server_name: {:?}, verified: {} }}", self.server_name, self.trusted_ca.is_some())
-    }
-}
-
-/// One proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxy {
-    /// `name`, as in logs.
-    pub name: String,
-    /// What the server is told; its name has the user's prefix.
-    pub announce: NewProxy,
-    /// `localIP`: host name or address.
-    pub local_host: String,
-    /// `localPort`.
-    pub local_port: u16,
 }
 
 #[cfg(test)]

@@ -88,6 +88,13 @@ impl Report {
         }
     }
 
+    /// What frpc refuses in a part that is used; it does not look at others.
+    pub(super) fn invalid(&mut self, line: Place, key: &str, text: impl Into<String>) {
+        if !self.unused {
+            self.error(line, key, text);
+        }
+    }
+
     pub(super) fn failed(&self) -> bool {
         self.dropped_error || self.findings.iter().any(|f| f.severity == Severity::Error)
     }
@@ -283,6 +290,25 @@ impl<'r> Scope<'r> {
         out
     }
 
+    /// A table of flags under keys of the user's own.
+    pub(super) fn flags(&mut self, key: &'static str) -> Vec<Found<(String, bool)>> {
+        let Some(found) = self.take(key) else { return Vec::new() };
+        let Value::Table(entries) = found.value else {
+            self.wrong(&found, "a table");
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for Entry { key, line, node } in entries {
+            let item = Found { value: node.value, line, key: format!("{}.{key}", found.key) };
+            match item.value {
+                Value::Flag(flag) => out.push(Found { value: (key, flag), line, key: item.key }),
+                Value::Null => out.push(Found { value: (key, false), line, key: item.key }),
+                _ => self.wrong(&item, "a bool: write true or false"),
+            }
+        }
+        out
+    }
+
     /// A table within this one; empty if it is absent.
     pub(super) fn table(&mut self, key: &'static str) -> Scope<'_> {
         let path = self.path(key);
@@ -326,16 +352,7 @@ impl<'r> Scope<'r> {
 
     /// A key frpc knows and we do not act on. Its value is not looked at.
     pub(super) fn later(&mut self, key: &'static str, severity: Severity, what: &str) {
-        self.later_if(key, |value| !value.is_unset(), severity, what);
-    }
-
-    /// As [`Scope::later`], for a table that means nothing without its key `switch`.
-    pub(super) fn later_by(&mut self, key: &'static str, switch: &str, severity: Severity, what: &str) {
-        self.later_if(key, |value| value.is_on(switch), severity, what);
-    }
-
-    fn later_if(&mut self, key: &'static str, is_on: impl Fn(&Value) -> bool, severity: Severity, what: &str) {
-        if let Some(found) = self.take(key).filter(|f| is_on(&f.value))
+        if let Some(found) = self.take(key).filter(|f| !f.value.is_unset())
             && !self.report.unused
         {
             self.report.add(severity, found.line, &found.key, what);

@@ -40,16 +40,6 @@ impl Value {
         }
     }
 
-    /// Whether `switch` is set in this table; what is no table counts as it does elsewhere.
-    pub(super) fn is_on(&self, switch: &str) -> bool {
-        match self {
-            Self::Table(entries) => {
-                entries.iter().any(|e| e.key.eq_ignore_ascii_case(switch) && !e.node.value.is_unset())
-            }
-            other => !other.is_unset(),
-        }
-    }
-
     /// Go's name of the type, as frpc's messages have it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
