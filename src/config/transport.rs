@@ -166,8 +166,8 @@ fn wire_v2(t: &mut Scope<'_>) -> bool {
 
 fn quic(mut t: Scope<'_>) -> Quic {
     let mut number = |key, default: u32| {
-        let found = t.int(key).map_or(default.into(), |f| f.value);
-        u32::try_from(found.clamp(1, YEAR)).unwrap_or(default)
+        let found = t.int(key).map(|f| f.value.clamp(1, YEAR));
+        found.and_then(|n| u32::try_from(n).ok()).unwrap_or(default)
     };
     let keepalive = secs(number("keepalivePeriod", 10).into());
     let idle = secs(number("maxIdleTimeout", 30).into());

@@ -195,8 +195,8 @@ fn xtcp(t: &mut Scope<'_>) -> Xtcp {
         }
     };
     let mut number = |key, default: u32| {
-        let found = t.int(key).map_or(default.into(), |f| f.value);
-        u32::try_from(found.max(1)).unwrap_or(u32::MAX)
+        let found = t.int(key).map(|f| u32::try_from(f.value.max(1)).unwrap_or(u32::MAX));
+        found.unwrap_or(default)
     };
     let max_retries_an_hour = number("maxRetriesAnHour", 8);
     let min_retry_interval = secs(number("minRetryInterval", 90).into());

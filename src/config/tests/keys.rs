@@ -82,59 +82,62 @@ fn transport_is_checked_as_frpc_does() {
     assert_eq!((t.protocol, t.wire_v2, t.proxy_url.as_str()), (Protocol::Wss, true, "http://h:1"));
 }
 
+const NUMBER: &str = "cannot unmarshal number into";
+const NAME: &str = "annotation key a b is invalid: name part must consist of alphanumeric characters, '-', '_' or '.', and \
+                    must start and end with an alphanumeric character";
+
+/// Keys of a tcp proxy, and what frpc says.
+const ALL: [(&str, &str); 45] = [
+    ("", ""),
+    ("localPort = 65535", ""),
+    ("localPort = 65536", "localPort: localPort: port number 65536 must be in the range 0..65535"),
+    ("localPort = -1", "localPort: localPort: port number -1 must be in the range 0..65535"),
+    ("localPort = -1\nplugin.type = \"virtual_net\"", ""),
+    ("localPort = -1\nenabled = false", ""),
+    ("localPort = \"22\"\nenabled = false", "cannot unmarshal string into"),
+    ("enabled = 1", NUMBER),
+    ("remotePort = 99999", ""),
+    ("remotePort = -5", ""),
+    ("annotations = { a = \"x\", \"Example.net/Some_Name.1\" = \"y\" }", ""),
+    ("annotations = { \"a b\" = \"x\" }", NAME),
+    ("annotations = { \"\" = \"x\" }", "is invalid: name part must be non-empty"),
+    ("annotations = { \"/a\" = \"x\" }", "is invalid: prefix part must be non-empty"),
+    ("annotations = { \"a/b/c\" = \"x\" }", "annotation key a/b/c is invalid: a qualified name must consist of"),
+    ("annotations = { \"-a.b/c\" = \"x\" }", "is invalid: prefix part a lowercase RFC 1123 subdomain must consist"),
+    ("annotations = { \"a..b/c\" = \"x\" }", "is invalid: prefix part a lowercase RFC 1123 subdomain must consist"),
+    ("annotations = { a_ = \"x\" }", "name part must consist of"),
+    ("annotations = { a = 1 }", NUMBER),
+    ("metadatas = { \"a b\" = \"x\" }", ""),
+    ("transport.bandwidthLimit = \" 1.5MB \"", ""),
+    ("transport.bandwidthLimit = \"10m\"", "unit not support"),
+    ("transport.bandwidthLimit = \"10m\"\nenabled = false", "unit not support"),
+    ("transport.bandwidthLimit = \"x1MB\"", "strconv.ParseFloat: parsing \"x1\": invalid syntax"),
+    ("transport.bandwidthLimit = \"1e999KB\"", "strconv.ParseFloat: parsing \"1e999\": value out of range"),
+    ("transport.bandwidthLimit = 10", NUMBER),
+    ("transport.bandwidthLimitMode = \"Server\"", "bandwidth limit mode should be client or server"),
+    ("transport.bandwidthLimitMode = \"Server\"\nenabled = false", ""),
+    ("transport.proxyProtocolVersion = \"v2\"", ""),
+    ("transport.proxyProtocolVersion = \"v3\"", "not support proxy protocol version: v3"),
+    ("transport = { useEncryption = true, useCompression = true }", ""),
+    ("transport.poolCount = 1", "unknown field \"poolCount\""),
+    ("loadBalancer = { group = \"g\", groupKey = \"k\" }", ""),
+    ("loadBalancer.key = \"k\"", "unknown field \"key\""),
+    ("healthCheck = { type = \"tcp\", timeoutSeconds = -1, maxFailed = 0, intervalSeconds = 1 }", ""),
+    ("healthCheck.type = \"http\"", "health check path should not be empty"),
+    ("healthCheck = { type = \"http\", path = \"x\", httpHeaders = [{ name = \"Host\", value = \"h\" }] }", ""),
+    ("healthCheck.type = \"udp\"", "not support health check type: udp"),
+    ("healthCheck.httpHeaders = [{ key = \"Host\" }]", "unknown field \"key\""),
+    ("healthCheck.maxFailed = \"1\"", "cannot unmarshal string into"),
+    ("plugin = {}", "plugin type is empty"),
+    ("plugin.type = \"nope\"", "unknown plugin type: nope"),
+    ("plugin.type = \"nope\"\nenabled = false", "unknown plugin type: nope"),
+    ("customDomains = [\"a\"]", "unknown field \"customDomains\""),
+    ("serverAddr = \"a\"", "unknown field \"serverAddr\""),
+];
+
 #[test]
 fn keys_of_all_proxies_are_checked_as_frpc_does() {
-    let number = "cannot unmarshal number into";
-    let name = "annotation key a b is invalid: name part must consist of alphanumeric characters, '-', '_' or '.', and \
-                must start and end with an alphanumeric character";
-    let rows = [
-        ("", ""),
-        ("localPort = 65535", ""),
-        ("localPort = 65536", "localPort: localPort: port number 65536 must be in the range 0..65535"),
-        ("localPort = -1", "localPort: localPort: port number -1 must be in the range 0..65535"),
-        ("localPort = -1\nplugin.type = \"virtual_net\"", ""),
-        ("localPort = -1\nenabled = false", ""),
-        ("localPort = \"22\"\nenabled = false", "cannot unmarshal string into"),
-        ("enabled = 1", number),
-        ("remotePort = 99999", ""),
-        ("remotePort = -5", ""),
-        ("annotations = { a = \"x\", \"Example.net/Some_Name.1\" = \"y\" }", ""),
-        ("annotations = { \"a b\" = \"x\" }", name),
-        ("annotations = { \"\" = \"x\" }", "is invalid: name part must be non-empty"),
-        ("annotations = { \"/a\" = \"x\" }", "is invalid: prefix part must be non-empty"),
-        ("annotations = { \"a/b/c\" = \"x\" }", "annotation key a/b/c is invalid: a qualified name must consist of"),
-        ("annotations = { \"-a.b/c\" = \"x\" }", "is invalid: prefix part a lowercase RFC 1123 subdomain must consist"),
-        ("annotations = { \"a..b/c\" = \"x\" }", "is invalid: prefix part a lowercase RFC 1123 subdomain must consist"),
-        ("annotations = { a_ = \"x\" }", "name part must consist of"),
-        ("annotations = { a = 1 }", number),
-        ("metadatas = { \"a b\" = \"x\" }", ""),
-        ("transport.bandwidthLimit = \" 1.5MB \"", ""),
-        ("transport.bandwidthLimit = \"10m\"", "unit not support"),
-        ("transport.bandwidthLimit = \"10m\"\nenabled = false", "unit not support"),
-        ("transport.bandwidthLimit = \"x1MB\"", "strconv.ParseFloat: parsing \"x1\": invalid syntax"),
-        ("transport.bandwidthLimit = \"1e999KB\"", "strconv.ParseFloat: parsing \"1e999\": value out of range"),
-        ("transport.bandwidthLimit = 10", number),
-        ("transport.bandwidthLimitMode = \"Server\"", "bandwidth limit mode should be client or server"),
-        ("transport.bandwidthLimitMode = \"Server\"\nenabled = false", ""),
-        ("transport.proxyProtocolVersion = \"v2\"", ""),
-        ("transport.proxyProtocolVersion = \"v3\"", "not support proxy protocol version: v3"),
-        ("transport = { useEncryption = true, useCompression = true }", ""),
-        ("transport.poolCount = 1", "unknown field \"poolCount\""),
-        ("loadBalancer = { group = \"g\", groupKey = \"k\" }", ""),
-        ("loadBalancer.key = \"k\"", "unknown field \"key\""),
-        ("healthCheck = { type = \"tcp\", timeoutSeconds = -1, maxFailed = 0, intervalSeconds = 1 }", ""),
-        ("healthCheck.type = \"http\"", "health check path should not be empty"),
-        ("healthCheck = { type = \"http\", path = \"x\", httpHeaders = [{ name = \"Host\", value = \"h\" }] }", ""),
-        ("healthCheck.type = \"udp\"", "not support health check type: udp"),
-        ("healthCheck.httpHeaders = [{ key = \"Host\" }]", "unknown field \"key\""),
-        ("healthCheck.maxFailed = \"1\"", "cannot unmarshal string into"),
-        ("plugin = {}", "plugin type is empty"),
-        ("plugin.type = \"nope\"", "unknown plugin type: nope"),
-        ("plugin.type = \"nope\"\nenabled = false", "unknown plugin type: nope"),
-        ("customDomains = [\"a\"]", "unknown field \"customDomains\""),
-        ("serverAddr = \"a\"", "unknown field \"serverAddr\""),
-    ];
-    agree(rows.map(|(keys, said)| (tcp(keys), said)));
+    agree(ALL.map(|(keys, said)| (tcp(keys), said)));
     let other = "\n[[proxies]]\nname = \"a\"\ntype = \"udp\"\nenabled = false";
     agree([
         (format!("{}{other}", tcp("")), "proxy name [a] is duplicated"),
