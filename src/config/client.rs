@@ -4,7 +4,7 @@
 //! act on is refused or warned about, never swallowed. Worst case: the configuration itself.
 
 use super::finding::NO_ZONES;
-use super::finding::Severity::{Error, Warning};
+use super::finding::Severity::Warning;
 use super::load::Purpose;
 use super::proxy::{self, Use};
 use super::scope::{Found, Scope};

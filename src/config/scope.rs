@@ -350,15 +350,6 @@ impl<'r> Scope<'r> {
         self.entries.iter().any(found)
     }
 
-    /// A key frpc knows and we do not act on. Its value is not looked at.
-    pub(super) fn later(&mut self, key: &'static str, severity: Severity, what: &str) {
-        if let Some(found) = self.take(key).filter(|f| !f.value.is_unset())
-            && !self.report.unused
-        {
-            self.report.add(severity, found.line, &found.key, what);
-        }
-    }
-
     /// Drops a key that means nothing to us.
     pub(super) fn ignore(&mut self, key: &'static str) {
         let _ = self.take(key);

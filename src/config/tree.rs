@@ -27,19 +27,6 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// frpc's rule: a zero is the same as an absent key.
-    pub(super) fn is_unset(&self) -> bool {
-        match self {
-            Self::Null => true,
-            Self::Text(text) => text.is_empty(),
-            Self::Integer(n) => *n == 0,
-            Self::Float(n) => *n == Some(0),
-            Self::Flag(flag) => !flag,
-            Self::List(list) => list.is_empty(),
-            Self::Table(entries) => entries.is_empty(),
-        }
-    }
-
     /// Go's name of the type, as frpc's messages have it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
