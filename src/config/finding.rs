@@ -23,11 +23,11 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// Path of the file as the user gave it.
+    /// Path of the file as the user gave it; empty if it came from flags.
     pub file: String,
     /// Line, from 1; 0 if it concerns the file as a whole.
     pub line: u32,
-    /// Full path of the key, as `proxies[0].localPort`; empty if it concerns no key.
+    /// Full path of the key, as `proxies[0].localPort`, or the flag; empty if it concerns none.
     pub key: String,
     /// What is wrong and what to do.
     pub text: String,
@@ -35,13 +35,18 @@ pub struct Finding {
 
 impl core::fmt::Display for Finding {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(&self.file)?;
-        if self.line > 0 {
-            write!(f, ":{}", self.line)?;
+        let mut between = "";
+        if !self.file.is_empty() {
+            f.write_str(&self.file)?;
+            if self.line > 0 {
+                write!(f, ":{}", self.line)?;
+            }
+            between = ": ";
         }
         if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+            write!(f, "{between}{}", self.key)?;
+            between = ": ";
         }
-        write!(f, ": {}", self.text)
+        write!(f, "{between}{}", self.text)
     }
 }

@@ -105,7 +105,7 @@ pub fn parse(file: &str, text: &str) -> Result<Loaded, Vec<Finding>> {
     Loader::default().parse(file, text)
 }
 
-fn finish(config: Option<Config>, report: Report) -> Result<Loaded, Vec<Finding>> {
+pub(super) fn finish(config: Option<Config>, report: Report) -> Result<Loaded, Vec<Finding>> {
     let failed = report.failed();
     let findings = report.finish();
     match config {
