@@ -16,7 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
 ];
 
 /// Where a dependency may be named.
-const HOMES: [(&str, &[&str]); 22] = [
+const HOMES: [(&str, &[&str]); 23] = [
     ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),
@@ -25,8 +25,8 @@ const HOMES: [(&str, &[&str]); 22] = [
     ("domain", &["net/dns/message"]),
     ("toml", &["config/format/from_toml"]),
     ("granit_parser", &["config/format/yaml"]),
-    ("serde_json", &["wire/msg", "config/format/json", "cli/verify"]),
-    ("serde", &["wire/msg", "config/format/json"]),
+    ("serde_json", &["wire/msg", "config/format/json", "cli/ask", "cli/verify"]),
+    ("serde", &["wire/msg", "cli/ask", "config/format/json"]),
     ("rustls", &["proto/tls"]),
     ("ring", &["proto/tls", "cli/selftest/speed"]),
     ("aes", &["proto/crypto"]),
@@ -38,6 +38,7 @@ const HOMES: [(&str, &[&str]); 22] = [
     ("crc32c", &["proto/snappy"]),
     ("env_logger", &["cli/logger"]),
     ("tz", &["cli/clock"]),
+    ("httparse", &["cli/ask"]),
     ("slab", &["client", "net/os"]),
 ];
 

@@ -4,8 +4,8 @@
 //! usage errors go to standard error and everything else to standard output, as with frpc; 1 is every error. Worst case:
 //! nothing of its own.
 
-use super::command::{self, Act, Ask, Invocation, ROOT, Refusal, complete, help, man};
-use super::{fleet, print, say, serve, verify, version};
+use super::command::{self, Act, Invocation, ROOT, Refusal, complete, help, man};
+use super::{ask, fleet, print, say, serve, verify, version, write_out};
 use crate::client::FRP_VERSION;
 use crate::config::{Loader, Purpose, Strictness};
 use std::ffi::OsString;
@@ -67,15 +67,14 @@ fn act(program: &str, said: &Invocation) -> ExitCode {
         Act::Group => print(&help::help(program, &said.path)),
         Act::Help => topic(program, said),
         Act::Verify => verify::run(&config(said), loader(said, Purpose::Verify), said.flag("json")),
-        Act::Admin(ask) => not_yet(match ask {
-            Ask::Status => "status",
-            Ask::Reload => "reload",
-            Ask::Stop => "stop",
-        }),
+        Act::Admin(ask) => match ask::usage_error(said) {
+            Some(text) => usage_error(&text, &help::usage(program, &said.path)),
+            None => ask::run(ask, &config(said), &loader(said, Purpose::Verify), said),
+        },
         Act::NatHole => not_yet("nathole discover"),
         Act::Proxy(kind) | Act::Visitor(kind) => not_yet(kind),
         Act::Completion(shell) => print(&complete::script(shell, program)),
-        Act::Complete => print(&complete::answer(&said.operands)),
+        Act::Complete => write_out(&complete::answer(&said.operands)),
         Act::Man => print(&man::page(program)),
         Act::Version => print(&version()),
         Act::SelfTest => super::selftest(),

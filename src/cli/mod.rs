@@ -3,6 +3,11 @@
 //! Owns what is printed before logging starts and after it ends. Does not decide anything about connections. Always
 //! true: everything but usage errors goes to standard output, as with frpc. Worst case: nothing of its own.
 
+#[cfg(feature = "admin")]
+mod ask;
+#[cfg(not(feature = "admin"))]
+#[path = "ask/without.rs"]
+mod ask;
 mod clock;
 mod command;
 mod dispatch;
@@ -40,6 +45,12 @@ fn print(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// As it is, to the last byte.
+fn write_out(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
 fn say(mut out: impl Write, text: &str) {
     let _ = writeln!(out, "{}", text.trim_end());
 }
@@ -59,6 +70,7 @@ fn version() -> String {
         ("tls", cfg!(feature = "tls")),
         ("local-time", cfg!(feature = "local-time")),
         ("selftest", cfg!(feature = "selftest")),
+        ("admin", cfg!(feature = "admin")),
         ("constant-time", cfg!(feature = "constant-time")),
     ];
     let built: Vec<_> = all.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();

@@ -159,7 +159,7 @@ fn blame(e: &io::Error) -> Blame {
 }
 
 /// A system error in the words frpc's users know.
-pub(super) fn reason(e: &io::Error) -> String {
+pub(crate) fn reason(e: &io::Error) -> String {
     let known = match e.kind() {
         ErrorKind::ConnectionRefused => "connection refused",
         ErrorKind::ConnectionReset => "connection reset by peer",

@@ -35,6 +35,7 @@ use crate::proto::time::{Duration, Instant, micros, millis, sooner};
 use cx::Cx;
 use dial::{Dial, Host, Target};
 use ends::Draining;
+pub(crate) use failure::reason;
 use failure::{Failure, LinkError};
 use link::{Link, Owner};
 use proxies::Proxies;

@@ -9,7 +9,7 @@ use super::format::{self, Budget};
 use super::scope::{Report, Scope};
 use super::source::{Source, place};
 use super::tree::{Entry, SyntaxError};
-use super::{Config, client, include};
+use super::{Config, WebServer, client, include, web};
 
 /// A configuration and the warnings about it.
 #[derive(Debug)]
@@ -76,6 +76,28 @@ impl Loader {
         };
         *files = core::mem::take(&mut report.files);
         finish(config, report)
+    }
+
+    /// Reads where the admin server of a file is, for the commands that ask a running client. As in frpc, what is wrong
+    /// with values elsewhere keeps nobody from stopping it; what cannot be decoded does.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn web_server(&self, path: &str) -> Result<Option<WebServer>, Vec<Finding>> {
+        let mut report = Report::new(path, Self { purpose: Purpose::Verify, ..*self }, Files::direct());
+        let bytes = report.files.read(path).map_err(|text| SyntaxError::new(place(0, 0), text));
+        let entries = bytes.and_then(|bytes| tree(path, 0, bytes, &report, &mut Budget::new()));
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(e) => {
+                report.error(e.line, "", e.text);
+                return Err(report.finish());
+            }
+        };
+        decode(entries.clone(), &mut report);
+        let mut top = Scope::new(entries, String::new(), 0, &mut report);
+        let web = web::resolve(top.table("webServer"));
+        if report.failed() { Err(report.finish()) } else { Ok(web) }
     }
 
     /// Checks the text of a file; `file` is its name in messages. Reads the files it names.

@@ -10,6 +10,7 @@
     reason = "the tests drive other processes; the rules of the event loop are not theirs"
 )]
 
+mod ask;
 mod fleet;
 
 use std::fs;

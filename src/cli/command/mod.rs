@@ -129,7 +129,6 @@ impl Invocation {
         self.path.last().map_or(Act::Run, |command| command.act)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that run one proxy, which are not there yet"))]
     /// The flags that were said, each once, in the order in which they first came.
     pub(super) fn said(&self) -> impl Iterator<Item = (&'static Flag, &Value)> {
         self.values.iter().map(|(flag, value)| (*flag, value))
@@ -167,7 +166,6 @@ impl Invocation {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for reload, which is not there yet"))]
     /// A whole number, or its default.
     pub(super) fn int(&self, name: &str) -> i64 {
         match self.value(name) {
@@ -176,7 +174,6 @@ impl Invocation {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that ask a client, which are not there yet"))]
     /// A time in milliseconds, or its default.
     pub(super) fn millis(&self, name: &str) -> u64 {
         match self.value(name) {
