@@ -5,7 +5,7 @@
 //! nothing of its own.
 
 use super::command::{self, Act, Invocation, ROOT, Refusal, complete, help, man};
-use super::{ask, fleet, print, say, serve, verify, version, write_out};
+use super::{ask, fleet, print, say, service, verify, version, write_out};
 use crate::client::FRP_VERSION;
 use crate::config::{Loader, Purpose, Strictness};
 use std::ffi::OsString;
@@ -129,7 +129,7 @@ fn client(said: &Invocation) -> ExitCode {
         return fleet::run(&dir, said);
     }
     fleet::join();
-    match serve(&config(said), &loader(said, Purpose::Run)) {
+    match service::run(&config(said), loader(said, Purpose::Run)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             print(&message);

@@ -249,6 +249,8 @@ impl Client {
                 }
                 log::info!("{}{works} work connections, {bytes} bytes", self.session.prefix());
             }
+            // It takes files: the program's part.
+            Signal::Reload => {}
             Signal::Poke => self.session.poke(self.shared.now),
         }
     }

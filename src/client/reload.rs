@@ -38,6 +38,16 @@ impl Client {
         memory
     }
 
+    /// What is run now, as configured.
+    pub fn proxies(&self) -> Vec<config::Proxy> {
+        self.proxies.iter().map(|p| p.config.clone()).collect()
+    }
+
+    /// What [`Client::is_settled`] still waits for, for a log line.
+    pub fn unsettled(&self) -> String {
+        self.session.unsettled(&self.proxies)
+    }
+
     /// Whether the session is up and the server has accepted every proxy.
     pub fn is_settled(&self) -> bool {
         self.session.is_settled()

@@ -17,6 +17,7 @@ use super::dial::{Dial, Host, Progress};
 use super::failure::{Blame, Failure};
 use super::link::Link;
 use super::outage::{Outages, seconds};
+use super::proxies::Proxies;
 use super::standby::{Standby, dial_server, raise};
 use crate::net::{Answer, ResolveError, Sock, Token};
 use crate::proto::backoff::{Backoff, Pace};
@@ -183,7 +184,7 @@ impl Session {
 
     /// Whether we are logged in and the server has accepted every proxy.
     pub(super) fn is_settled(&self) -> bool {
-        matches!(&self.phase, Phase::Up(up) if up.control.logged_in() && up.control.all_running())
+        matches!(&self.phase, Phase::Up(up) if up.control.logged_in() && up.control.not_running().next().is_none())
     }
 
     /// Gives up what is under way.
@@ -192,6 +193,17 @@ impl Session {
             dial.abandon(cx.net);
         }
         self.standby.call_off(cx);
+    }
+
+    /// What is missing until [`Session::is_settled`].
+    pub(super) fn unsettled(&self, proxies: &Proxies) -> String {
+        match &self.phase {
+            Phase::Up(up) if up.control.logged_in() => {
+                let missing: Vec<&str> = up.control.not_running().map(|id| proxies.name(id)).collect();
+                format!("not every proxy was started: [{}]", missing.join(" "))
+            }
+            _ => "there was no login".to_owned(),
+        }
     }
 
     /// Takes proxies away and adds others, now or at the next login.

@@ -9,6 +9,7 @@
 //! (YAML, JSON, INI) is one more function that makes a tree; a further kind of proxy is one more row in `proxy`.
 
 mod auth;
+mod changes;
 mod client;
 mod file;
 mod finding;
@@ -27,6 +28,7 @@ mod visitor;
 mod web;
 
 pub use auth::{Auth, Command, Oidc, Secret};
+pub use changes::wire_name;
 pub use file::{Files, MAX_FILE, Want};
 pub use finding::{Finding, Severity};
 pub use flags::{Flag, FlagValue};

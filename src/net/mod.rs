@@ -94,6 +94,8 @@ pub enum Signal {
     Terminate,
     /// SIGUSR2: write the state to the log.
     Report,
+    /// SIGHUP: read the configuration again (or the terminal is gone).
+    Reload,
     /// SIGUSR1: the link to the server may be dead: ask it.
     Poke,
 }

@@ -243,9 +243,9 @@ impl Control {
         }
     }
 
-    /// Whether the server has accepted every proxy.
-    pub fn all_running(&self) -> bool {
-        self.proxies.iter().all(|p| p.state == State::Running)
+    /// The proxies that the server has not accepted, by id.
+    pub fn not_running(&self) -> impl Iterator<Item = u32> {
+        self.proxies.iter().filter(|p| p.state != State::Running).map(|p| p.announce.id)
     }
 
     /// Whether the server has accepted the login.

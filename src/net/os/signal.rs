@@ -1,21 +1,23 @@
 //! Process signals as events of the loop.
 //!
 //! Owns the handlers and the socket they wake the loop through. Does not act on a signal. Always true: however often a
-//! signal came since the last turn, it is told once. Worst case: six descriptors and 4 flags, and two for the [`Bell`].
-//!
-//! Why is it so?
-//! * *Why not SIGHUP?* frpc leaves it alone: a closing terminal ends the program, and `nohup` keeps it.
+//! signal came since the last turn, it is told once. Worst case: seven descriptors and 5 flags, and two for the [`Bell`].
 
 use super::super::{Event, Signal};
-use signal_hook::consts::signal::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 #[expect(clippy::disallowed_types, reason = "signal-hook shares the flag with its handler")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const WATCHED: [(i32, Signal); 4] =
-    [(SIGINT, Signal::Terminate), (SIGTERM, Signal::Terminate), (SIGUSR1, Signal::Poke), (SIGUSR2, Signal::Report)];
+const WATCHED: [(i32, Signal); 5] = [
+    (SIGINT, Signal::Terminate),
+    (SIGTERM, Signal::Terminate),
+    (SIGHUP, Signal::Reload),
+    (SIGUSR1, Signal::Poke),
+    (SIGUSR2, Signal::Report),
+];
 
 /// The signals that came.
 pub(super) struct Signals {

@@ -108,8 +108,10 @@ impl Jobs {
                 Ok(FileDone::Read(paths.iter().map(read).collect()))
             }
             FileJob::List { path } => {
-                let inside = self.files.keys().filter_map(|file| file.strip_prefix(path).ok());
-                Ok(FileDone::Listed(inside.map(PathBuf::from).collect()))
+                let inside = self.files.keys().filter(|file| file.parent() == Some(path));
+                let names: Vec<_> = inside.filter_map(|file| file.file_name()).map(PathBuf::from).collect();
+                let missing = || format!("open {}: no such file or directory", path.display());
+                if names.is_empty() { Err(missing()) } else { Ok(FileDone::Listed(names)) }
             }
         };
         let id = self.number();

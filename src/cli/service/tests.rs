@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Loader;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::cell::Cell;
 
@@ -37,8 +38,10 @@ fn after_a_failed_first_login_there_is_no_second_try() {
     LINES.take();
     let machine = Machine { hostname: "test".to_owned(), memory_available: Some(1 << 30) };
     let mut net = Os::new(None).unwrap();
-    let mut client = Client::new(&config, &machine, crate::net::Net::now(&net)).unwrap();
-    let exit = turns(&mut client, &mut net, &mut State::none()).unwrap();
+    let client = Client::new(&config, &machine, net.now()).unwrap();
+    let reloader = Reloader::new("x.toml", config, machine);
+    let (state, loader) = (State::none(), Loader::default());
+    let exit = Service { client, reloader, state, loader, terminal: false }.run(&mut net).unwrap();
     assert!(matches!(&exit, Exit::LoginFailed(why) if why.contains("refused")), "{exit:?}");
     let lines = LINES.take();
     let said = |part: &str| lines.iter().filter(|line| line.contains(part)).count();

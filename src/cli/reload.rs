@@ -1,0 +1,311 @@
+//! A configuration that changes while the program runs.
+//!
+//! Owns the reload under way: its files, its trial, the way back. Does not touch a proxy: that is the client's. Always
+//! true: one reload at a time; a configuration with anything wrong in it changes nothing; a trial that is not confirmed
+//! in time ends with what was there before. Worst case: the files of one configuration, and the proxies of two.
+//!
+//! ```text
+//! idle ──order──▶ reading ──every file is there──▶ taken over           (without a trial)
+//!                    ▲ │ more files are named   └▶ trial ──all is well──▶ kept
+//!                    └─┘                              └──the time is up──▶ as before
+//! ```
+//!
+//! Why is it so?
+//! * *Why is the file loaded again for each file it names?* Nobody knows what a configuration includes before it is
+//!   read, and a file may not hold up the loop. Loading takes milliseconds, and there are at most [`ROUNDS`].
+//! * *Why does a trial take everything over, and a plain reload the proxies alone?* The latter is frpc's contract. The
+//!   trial is for who changes the server's address from afar: without a way back nobody would dare to.
+
+use crate::client::{Client, Machine};
+use crate::config::{Config, Files, Finding, Loaded, Loader, Proxy, Severity, Want};
+use crate::net::{FileDone, FileJob, Net, Token};
+use crate::proto::time::{Duration, Instant, secs};
+
+/// Port of our [`Token`]s.
+pub(super) const PORT: u8 = 64;
+/// How long the files may take.
+const PATIENCE: Duration = secs(30);
+/// Main file, folders, files in them, what those name; and some to spare.
+const ROUNDS: u32 = 8;
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    /// How the file is to be read.
+    pub(super) loader: Loader,
+    /// Go back unless all is well within that.
+    pub(super) confirm: Option<Duration>,
+    /// Who is to be told, by the asker's number.
+    pub(super) asker: Option<u32>,
+}
+
+/// Why nothing was changed, or not for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The configuration is at fault.
+    Config(String),
+    /// It could not be carried out.
+    Failed(String),
+}
+
+/// What came of an order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) asker: Option<u32>,
+    pub(super) result: Result<(), Refusal>,
+}
+
+enum State {
+    Idle,
+    Reading(Reading),
+    Trial { order: Order, back: Back, until: Instant },
+}
+
+struct Reading {
+    order: Order,
+    files: Files,
+    /// Jobs under way, and what each is to bring.
+    jobs: Vec<(u32, Vec<Want>)>,
+    rounds: u32,
+    until: Instant,
+}
+
+/// The way back.
+enum Back {
+    /// These proxies, in the same client.
+    Proxies(Vec<Proxy>),
+    /// Another client.
+    Config(Box<Config>),
+}
+
+/// See the module.
+pub(super) struct Reloader {
+    file: String,
+    /// What the program runs, but for the proxies: those are the client's.
+    config: Config,
+    machine: Machine,
+    state: State,
+    jobs: u32,
+}
+
+impl Reloader {
+    /// `config` is what the client was made from.
+    pub(super) fn new(file: &str, config: Config, machine: Machine) -> Self {
+        let config = Config { proxies: Vec::new(), ..config };
+        Self { file: file.to_owned(), config, machine, state: State::Idle, jobs: 0 }
+    }
+
+    /// Starts a reload; what came of it, if that is known at once.
+    pub(super) fn order(&mut self, order: Order, net: &mut dyn Net) -> Option<Outcome> {
+        if !matches!(self.state, State::Idle) {
+            return Some(refuse(order, Refusal::Failed("another reload is under way".to_owned())));
+        }
+        let until = net.now() + PATIENCE;
+        let wants = vec![Want::File(self.file.clone())];
+        self.state = State::Reading(Reading { order, files: Files::held(), jobs: Vec::new(), rounds: 0, until });
+        self.read(wants, net);
+        None
+    }
+
+    /// When [`Reloader::turn`] wants to be called.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle => None,
+            State::Reading(Reading { until, .. }) | State::Trial { until, .. } => Some(*until),
+        }
+    }
+
+    /// Asks for files: one job for all of them, and one for each folder.
+    fn read(&mut self, wants: Vec<Want>, net: &mut dyn Net) {
+        let State::Reading(reading) = &mut self.state else { return };
+        let (files, folders): (Vec<_>, Vec<_>) = wants.into_iter().partition(|want| matches!(want, Want::File(_)));
+        let folders = folders.into_iter().map(|folder| vec![folder]);
+        for wants in Some(files).filter(|files| !files.is_empty()).into_iter().chain(folders) {
+            let job = match wants.first() {
+                Some(Want::Folder(path)) => FileJob::List { path: path.into() },
+                _ => FileJob::Read { paths: wants.iter().map(|want| path(want).into()).collect() },
+            };
+            self.jobs = self.jobs.wrapping_add(1);
+            net.files(job, Token { task: self.jobs, port: PORT });
+            reading.jobs.push((self.jobs, wants));
+        }
+    }
+
+    /// Files were read; what came of the reload, if that is decided now.
+    pub(super) fn on_files(
+        &mut self,
+        token: Token,
+        result: Result<FileDone, String>,
+        client: &mut Client,
+        net: &mut dyn Net,
+    ) -> Option<Outcome> {
+        let State::Reading(reading) = &mut self.state else { return None };
+        let at = reading.jobs.iter().position(|(job, _)| *job == token.task)?;
+        let (_, wants) = reading.jobs.swap_remove(at);
+        reading.give(&wants, result);
+        if !reading.jobs.is_empty() {
+            return None;
+        }
+        let loaded = reading.order.loader.load_from(&self.file, &mut reading.files);
+        let wanted = reading.files.wanted();
+        if !wanted.is_empty() {
+            reading.rounds += 1;
+            if reading.rounds < ROUNDS {
+                self.read(wanted, net);
+                return None;
+            }
+            return Some(self.give_up("its files name further files without end", net));
+        }
+        let State::Reading(Reading { order, .. }) = core::mem::replace(&mut self.state, State::Idle) else {
+            return None;
+        };
+        match loaded {
+            Ok(loaded) => self.take_over(loaded, order, client, net),
+            Err(findings) => {
+                let errors = findings.iter().filter(|f| f.severity == Severity::Error);
+                let text = errors.map(ToString::to_string).collect::<Vec<_>>().join("\n");
+                Some(refuse(order, Refusal::Config(text)))
+            }
+        }
+    }
+
+    fn give_up(&mut self, why: &str, net: &mut dyn Net) -> Outcome {
+        let State::Reading(Reading { order, jobs, .. }) = core::mem::replace(&mut self.state, State::Idle) else {
+            return Outcome { asker: None, result: Ok(()) };
+        };
+        for (task, _) in jobs {
+            net.cancel_files(Token { task, port: PORT });
+        }
+        refuse(order, Refusal::Failed(format!("{}: {why}", self.file)))
+    }
+
+    /// The configuration is sound: runs it.
+    fn take_over(&mut self, loaded: Loaded, order: Order, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
+        let Loaded { mut config, warnings } = loaded;
+        for warning in warnings.iter().filter(|w| w.severity == Severity::Warning) {
+            log::warn!("{warning}");
+        }
+        let changed = self.config.differs(&config);
+        let Some(within) = order.confirm else {
+            if !changed.is_empty() {
+                log::warn!("reload: changed, but kept until redial starts again: {}", changed.join(", "));
+            }
+            self.adapt(&mut config);
+            client.reload(&config.proxies);
+            log::info!("success reload conf");
+            return Some(Outcome { asker: order.asker, result: Ok(()) });
+        };
+        let back = if changed.is_empty() {
+            let before = client.proxies();
+            client.reload(&config.proxies);
+            Back::Proxies(before)
+        } else {
+            // A first login that fails is what the trial is about.
+            config.login_fail_exit = false;
+            let new = match Client::new(&config, &self.machine, net.now()) {
+                Ok(new) => new,
+                Err(finding) => {
+                    let text = Finding { file: self.file.clone(), ..finding }.to_string();
+                    return Some(refuse(order, Refusal::Config(text)));
+                }
+            };
+            let mut before = core::mem::replace(&mut self.config, Config { proxies: Vec::new(), ..config });
+            before.proxies = client.proxies();
+            self.replace(new, client, net);
+            Back::Config(Box::new(before))
+        };
+        let seconds = within.as_secs();
+        log::warn!("reload: on trial: it is taken back unless the session and every proxy are up within {seconds} s");
+        self.state = State::Trial { order, back, until: net.now() + within };
+        None
+    }
+
+    /// What a plain reload does not change, but the proxies depend on.
+    fn adapt(&self, config: &mut Config) {
+        if config.user != self.config.user {
+            for proxy in &mut config.proxies {
+                proxy.announce.proxy_name = crate::config::wire_name(&self.config.user, &proxy.name);
+            }
+        }
+    }
+
+    fn replace(&mut self, new: Client, client: &mut Client, net: &mut dyn Net) {
+        let memory = core::mem::replace(client, new).retire(net);
+        // Of use only with the same server, which the client looks at.
+        client.recall(memory);
+    }
+
+    /// Does what is due; what came of the reload, if that is decided now.
+    pub(super) fn turn(&mut self, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
+        let late = self.deadline()? <= net.now();
+        if matches!(self.state, State::Reading(_)) {
+            return late.then(|| self.give_up("the files could not be read in time", net));
+        }
+        if !late && !client.is_settled() {
+            return None;
+        }
+        let State::Trial { order, back, .. } = core::mem::replace(&mut self.state, State::Idle) else { return None };
+        if client.is_settled() {
+            log::info!("reload: everything is up: the new configuration stays");
+            log::info!("success reload conf");
+            return Some(Outcome { asker: order.asker, result: Ok(()) });
+        }
+        let why = client.unsettled();
+        match back {
+            Back::Proxies(before) => client.reload(&before),
+            Back::Config(before) => match Client::new(&before, &self.machine, net.now()) {
+                Ok(old) => {
+                    self.config = Config { proxies: Vec::new(), ..*before };
+                    self.replace(old, client, net);
+                }
+                // It was a client before.
+                Err(finding) => log::error!("reload: {finding}"),
+            },
+        }
+        Some(refuse(order, Refusal::Failed(format!("not confirmed in time, the old configuration is back: {why}"))))
+    }
+}
+
+impl Reading {
+    fn give(&mut self, wants: &[Want], result: Result<FileDone, String>) {
+        let files = &mut self.files;
+        match result {
+            Ok(FileDone::Read(all)) => {
+                for (want, read) in wants.iter().zip(all) {
+                    files.give_file(path(want), read.map(|read| read.bytes));
+                }
+            }
+            Ok(FileDone::Listed(names)) => {
+                let names = names.into_iter().filter_map(|name| name.into_os_string().into_string().ok()).collect();
+                if let Some(want) = wants.first() {
+                    files.give_folder(path(want), Ok(names));
+                }
+            }
+            Ok(FileDone::Written) => {}
+            Err(text) => {
+                for want in wants {
+                    match want {
+                        Want::File(path) => files.give_file(path, Err(text.clone())),
+                        Want::Folder(path) => files.give_folder(path, Err(text.clone())),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn path(want: &Want) -> &str {
+    match want {
+        Want::File(path) | Want::Folder(path) => path,
+    }
+}
+
+/// Says that it came to nothing.
+fn refuse(order: Order, refusal: Refusal) -> Outcome {
+    let (Refusal::Config(text) | Refusal::Failed(text)) = &refusal;
+    log::warn!("reload frpc proxy config error: {text}");
+    Outcome { asker: order.asker, result: Err(refusal) }
+}
+
+#[cfg(test)]
+mod tests;
