@@ -211,7 +211,7 @@ impl Reloader {
             };
             let mut before = core::mem::replace(&mut self.config, Config { proxies: Vec::new(), ..config });
             before.proxies = client.proxies();
-            self.replace(new, client, net);
+            Self::replace(new, client, net);
             Back::Config(Box::new(before))
         };
         let seconds = within.as_secs();
@@ -229,7 +229,7 @@ impl Reloader {
         }
     }
 
-    fn replace(&mut self, new: Client, client: &mut Client, net: &mut dyn Net) {
+    fn replace(new: Client, client: &mut Client, net: &mut dyn Net) {
         let memory = core::mem::replace(client, new).retire(net);
         // Of use only with the same server, which the client looks at.
         client.recall(memory);
@@ -256,7 +256,7 @@ impl Reloader {
             Back::Config(before) => match Client::new(&before, &self.machine, net.now()) {
                 Ok(old) => {
                     self.config = Config { proxies: Vec::new(), ..*before };
-                    self.replace(old, client, net);
+                    Self::replace(old, client, net);
                 }
                 // It was a client before.
                 Err(finding) => log::error!("reload: {finding}"),
