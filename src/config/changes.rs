@@ -22,6 +22,8 @@ impl Config {
             ("webServer", self.web_server != other.web_server),
             ("store", self.store_path != other.store_path),
             ("transport", self.transport != other.transport),
+            ("natHoleStunServer", self.stun_server != other.stun_server),
+            ("udpPacketSize", self.udp_packet_size != other.udp_packet_size),
             ("redial", self.extension != other.extension),
         ];
         all.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
