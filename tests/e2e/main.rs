@@ -20,6 +20,7 @@ mod pattern;
 mod payload;
 mod peer;
 mod process;
+mod reload;
 mod service;
 mod sessions;
 mod site;
@@ -74,6 +75,7 @@ fn trials() -> Outcome<Vec<Trial>> {
         add(&mut trials, "sessions", sessions::TESTS, version);
         if !site::rival() {
             add(&mut trials, "state", state::TESTS, version); // frpc has none
+            add(&mut trials, "reload", reload::TESTS, version); // and ends on SIGHUP
         }
     }
     let newest = site::newest();

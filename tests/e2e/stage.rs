@@ -182,7 +182,7 @@ impl Plan {
 /// A set-up that runs; all of it ends when it is dropped.
 pub(crate) struct Stage {
     pub(crate) client: Process,
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     pub(crate) server: Server,
     pub(crate) service: Service,
     /// Public ports of the proxies.

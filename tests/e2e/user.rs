@@ -41,6 +41,14 @@ pub(crate) fn echo_byte(port: u16) -> Outcome {
     Ok(())
 }
 
+/// Sends one byte and gets it back, and keeps the connection: what is sent on it comes back.
+pub(crate) fn echo(port: u16) -> Outcome<TcpStream> {
+    let mut stream = connect(port)?;
+    stream.write_all(&[ECHO]).context("sending a byte")?;
+    read_all(&stream, &mut [0]).context("waiting for a byte to come back")?;
+    Ok(stream)
+}
+
 /// `count` connections, all open before the first answer is read; each gets its own `len` bytes back.
 pub(crate) fn crowd(port: u16, count: u64, len: usize) -> Outcome {
     let mut streams = Vec::new();
