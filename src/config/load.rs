@@ -5,11 +5,11 @@
 
 use super::file::Files;
 use super::finding::Finding;
-use super::format::{self, Budget};
 use super::scope::{Report, Scope};
-use super::source::{Source, place};
+use super::source::place;
 use super::tree::{Entry, SyntaxError};
-use super::{Config, WebServer, client, include, web};
+use super::trees::trees;
+use super::{Config, WebServer, client, web};
 
 /// A configuration and the warnings about it.
 #[derive(Debug)]
@@ -86,9 +86,9 @@ impl Loader {
     pub fn web_server(&self, path: &str) -> Result<Option<WebServer>, Vec<Finding>> {
         let mut report = Report::new(path, Self { purpose: Purpose::Verify, ..*self }, Files::direct());
         let bytes = report.files.read(path).map_err(|text| SyntaxError::new(place(0, 0), text));
-        let entries = bytes.and_then(|bytes| tree(path, 0, bytes, &report, &mut Budget::new()));
+        let entries = bytes.and_then(|bytes| trees(&mut report, bytes));
         let entries = match entries {
-            Ok(entries) => entries,
+            Ok((entries, _)) => entries,
             Err(e) => {
                 report.error(e.line, "", e.text);
                 return Err(report.finish());
@@ -137,19 +137,13 @@ pub(super) fn finish(config: Option<Config>, report: Report) -> Result<Loaded, V
 }
 
 fn resolve(report: &mut Report, bytes: Vec<u8>) -> Option<Config> {
-    let mut budget = Budget::new();
-    let path = report.file.clone();
-    let mut entries = match tree(&path, 0, bytes, report, &mut budget) {
-        Ok(entries) => entries,
+    let (entries, rests) = match trees(report, bytes) {
+        Ok(trees) => trees,
         Err(e) => {
             report.error(e.line, "", e.text);
             return None;
         }
     };
-    let rests = include::join(&mut entries, report, |report, path, file| {
-        let bytes = report.files.read(path).map_err(|text| SyntaxError::new(place(file, 0), text))?;
-        tree(path, file, bytes, report, &mut budget)
-    });
     let config = client::resolve(Scope::new(entries, String::new(), 0, report));
     for rest in rests {
         decode(rest, report);
@@ -164,34 +158,4 @@ fn decode(entries: Vec<Entry>, report: &mut Report) {
     let _ = client::resolve(Scope::new(entries, String::new(), 0, report));
     report.decoded_only = false;
     report.loader.purpose = purpose;
-}
-
-/// Makes a tree of one file.
-fn tree(
-    path: &str,
-    file: usize,
-    bytes: Vec<u8>,
-    report: &Report,
-    budget: &mut Budget,
-) -> Result<Vec<Entry>, SyntaxError> {
-    let source = Source::new(text(bytes, file)?, file);
-    if let Some((line, what)) = foreign(&source.text) {
-        return Err(SyntaxError::new(source.at_line(line), what));
-    }
-    format::parse(&source, path, report.loader.strictness, budget)
-}
-
-fn text(bytes: Vec<u8>, file: usize) -> Result<String, SyntaxError> {
-    String::from_utf8(bytes).map_err(|e| {
-        let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
-        let line = before.filter(|b| **b == b'\n').count() + 1;
-        SyntaxError::new(place(file, line), "not UTF-8 from here on: save the file as UTF-8")
-    })
-}
-
-/// Recognises forms of frpc's configuration that are not plain.
-fn foreign(text: &str) -> Option<(usize, &'static str)> {
-    let mut numbered = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with(['#', ';']));
-    let (line, _) = numbered.find(|(_, line)| line.contains("{{"))?;
-    Some((line, "templates ({{ … }}) are not supported yet: write the value itself"))
 }

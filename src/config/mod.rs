@@ -16,14 +16,21 @@ mod finding;
 mod flags;
 mod format;
 mod include;
+#[cfg(feature = "ini")]
+mod legacy;
 mod load;
+#[cfg(any(feature = "templates", feature = "ini", feature = "yaml"))]
+mod numbers;
 mod plugin;
 mod proxy;
 mod redial;
 mod scope;
 mod source;
+#[cfg(feature = "templates")]
+mod template;
 mod transport;
 mod tree;
+mod trees;
 mod visitor;
 mod web;
 

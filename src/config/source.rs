@@ -46,7 +46,7 @@ impl Source {
     }
 
     /// A text with a place for each of its lines.
-    #[allow(dead_code, reason = "of templates, which come next")]
+    #[cfg(any(test, feature = "templates", feature = "ini"))]
     pub(super) fn with_places(text: String, places: Vec<Place>) -> Self {
         Self { ends: ends(&text), text, first: 0, places: Some(places) }
     }

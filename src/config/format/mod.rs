@@ -4,6 +4,8 @@
 //! true: every format ends in the same tree. Worst case: [`MAX_VALUES`] values, [`MAX_DEPTH`] levels.
 
 mod from_toml;
+#[cfg(feature = "ini")]
+pub(super) mod ini;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "yaml")]

@@ -5,6 +5,7 @@
 //! an anchor keeps among them.
 
 use super::{Budget, whole};
+use crate::config::numbers::{integer, radix};
 use crate::config::source::{Place, Source};
 use crate::config::tree::{Entry, Node, SyntaxError, Value};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
@@ -209,19 +210,12 @@ fn number(text: &str) -> Value {
         Some(rest) => ("-", rest),
         None => ("", digits.strip_prefix('+').unwrap_or(&digits)),
     };
-    let lower = rest.to_ascii_lowercase();
-    let (radix, body) = match lower.get(..2) {
-        Some("0x") => (16, lower.get(2..)),
-        Some("0b") => (2, lower.get(2..)),
-        Some("0o") => (8, lower.get(2..)),
-        _ if lower.starts_with('0') && lower.len() > 1 => (8, lower.get(1..)),
-        _ => (10, Some(lower.as_str())),
-    };
-    let body = body.filter(|body| body.starts_with(|c: char| c.is_ascii_alphanumeric())).unwrap_or_default();
-    if let Ok(n) = i64::from_str_radix(&format!("{sign}{body}"), radix) {
+    let (radix, body) = radix(rest);
+    if let Some(n) = integer(&digits) {
         return Value::Integer(n);
     }
-    if sign.is_empty() && !digits.starts_with('+') && u64::from_str_radix(body, radix).is_ok() {
+    if sign.is_empty() && !digits.starts_with('+') && !body.starts_with('+') && u64::from_str_radix(body, radix).is_ok()
+    {
         return Value::Float(None);
     }
     if is_decimal(rest) { Value::Float(whole(&digits)) } else { Value::Text(text.to_owned()) }
