@@ -41,7 +41,7 @@ fn object(findings: &[Finding], ok: bool) -> String {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        serde_json::json!({ "file": f.file, "line": f.line, "key": f.key, "severity": severity, "text": f.text })
+        serde_json::json!({ "file": f.file, "line": f.line, "key": f.key, "id": f.id, "severity": severity, "text": f.text })
     };
     let findings: Vec<_> = findings.iter().map(finding).collect();
     serde_json::json!({ "ok": ok, "findings": findings }).to_string()
@@ -57,6 +57,7 @@ mod tests {
             file: "a.toml".to_owned(),
             line,
             key: "user".to_owned(),
+            id: "",
             text: text.to_owned(),
         };
         vec![finding(Severity::Note, 3, "odd"), finding(Severity::Error, 0, "\"wrong\"")]

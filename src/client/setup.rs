@@ -188,7 +188,7 @@ fn fits(login: &Login) -> Result<(), Finding> {
     let parts = [("user", login.user.len()), ("clientID", login.client_id.len()), ("metadatas", metas)];
     let key = parts.into_iter().max_by_key(|(_, len)| *len).map_or("", |(key, _)| key).to_owned();
     let text = format!("the login takes {size} bytes, the frp protocol allows {}: shorten this", frame::MAX_BODY);
-    Err(Finding { severity: Severity::Error, file: String::new(), line: 0, key, text })
+    Err(Finding { severity: Severity::Error, file: String::new(), line: 0, key, id: "", text })
 }
 
 /// Go's name of an architecture.
@@ -210,7 +210,7 @@ fn finding(error: tls::SettingsError) -> Finding {
         tls::SettingsError::Key(text) => ("transport.tls.keyFile", text),
         tls::SettingsError::Name(text) => ("transport.tls.serverName", text),
     };
-    Finding { severity: Severity::Error, file: String::new(), line: 0, key: key.to_owned(), text }
+    Finding { severity: Severity::Error, file: String::new(), line: 0, key: key.to_owned(), id: "", text }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::proxy::{self, Use};
 use super::scope::{Found, Scope};
 use super::{Config, Log, auth, redial, transport, visitor, web};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Keys that belong above the first `[[proxies]]`; found inside one they are misplaced.
 const TOP: [&str; 16] = [
@@ -93,18 +93,14 @@ fn server(top: &mut Scope<'_>) -> (String, u16) {
     let found = top.text("serverAddr");
     let port = top.int("serverPort");
     if let Some(f) = port.as_ref().filter(|f| u16::try_from(f.value).is_err()) {
-        top.report().lacks(f.line, &f.key, format!("serverPort = {} is not a valid port", f.value));
+        top.report().stops(f.line, &f.key, format!("serverPort = {} is not a valid port", f.value));
     }
     let port = port.and_then(|f| u16::try_from(f.value).ok()).unwrap_or(7000);
     let Some(Found { value, line, key }) = found else { return ("0.0.0.0".to_owned(), port) };
-    let host = value.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if host.contains('%') {
+    if value.contains('%') {
         top.report().lacks(line, &key, NO_ZONES);
-    } else if host.contains(':') && host.parse::<IpAddr>().is_err() {
-        let text = "serverAddr is a name or address without port; put the port into serverPort";
-        top.report().add(Warning, line, &key, text);
     }
-    (host, port)
+    (value.trim_start_matches('[').trim_end_matches(']').to_owned(), port)
 }
 
 fn dns(top: &mut Scope<'_>) -> Option<SocketAddr> {
@@ -112,7 +108,7 @@ fn dns(top: &mut Scope<'_>) -> Option<SocketAddr> {
     let bare = value.trim_start_matches('[').trim_end_matches(']');
     let parsed = value.parse().ok().or_else(|| Some(SocketAddr::new(bare.parse().ok()?, 53)));
     if parsed.is_none() {
-        top.report().lacks(line, &key, format!("\"{value}\" is no IP address (with or without port)"));
+        top.report().stops(line, &key, format!("\"{value}\" is no IP address (with or without port)"));
     }
     parsed
 }
@@ -171,7 +167,7 @@ fn virtual_net(top: &mut Scope<'_>) {
         let (name, on) = gate.value;
         open |= name == "VirtualNet" && on;
         if name != "VirtualNet" {
-            top.report().lacks(gate.line, &gate.key, format!("unrecognized feature gate: {name}"));
+            top.report().stops(gate.line, &gate.key, format!("unrecognized feature gate: {name}"));
         }
     }
     open &= top.report().loader.purpose == Purpose::Run;

@@ -29,6 +29,8 @@ pub struct Finding {
     pub line: u32,
     /// Full path of the key, as `proxies[0].localPort`, or the flag; empty if it concerns none.
     pub key: String,
+    /// Which rule of redial's own found it, as "T3"; empty for others.
+    pub id: &'static str,
     /// What is wrong and what to do.
     pub text: String,
 }

@@ -9,7 +9,7 @@ use super::load::{Loaded, Loader};
 use super::scope::{Report, Scope};
 use super::source::{Place, place, unpack};
 use super::tree::{Entry, Node, Value};
-use super::{client, load};
+use super::{client, lint, load};
 
 /// One flag that was given, or that a command implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl Loader {
             set(&mut top, key, node(value, place(0, index + 1)));
             names.push(name);
         }
+        lint::run(&top, &mut report);
         let config = client::resolve(Scope::new(top, String::new(), 0, &mut report));
         for finding in &mut report.findings {
             let (_, number) = unpack(finding.line);

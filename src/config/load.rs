@@ -9,7 +9,7 @@ use super::scope::{Report, Scope};
 use super::source::place;
 use super::tree::{Entry, SyntaxError};
 use super::trees::trees;
-use super::{Config, WebServer, client, web};
+use super::{Config, WebServer, client, lint, web};
 
 /// A configuration and the warnings about it.
 #[derive(Debug)]
@@ -144,6 +144,7 @@ fn resolve(report: &mut Report, bytes: Vec<u8>) -> Option<Config> {
             return None;
         }
     };
+    lint::run(&entries, report);
     let config = client::resolve(Scope::new(entries, String::new(), 0, report));
     for rest in rests {
         decode(rest, report);

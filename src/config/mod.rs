@@ -18,6 +18,7 @@ mod format;
 mod include;
 #[cfg(feature = "ini")]
 mod legacy;
+mod lint;
 mod load;
 #[cfg(any(feature = "templates", feature = "ini", feature = "yaml"))]
 mod numbers;

@@ -6,6 +6,7 @@
 
 use super::file::Files;
 use super::finding::{Finding, Severity};
+use super::lint;
 use super::load::{Loader, Purpose, Strictness};
 use super::source::{Place, unpack};
 use super::tree::{Entry, Node, Value};
@@ -54,11 +55,22 @@ impl Report {
 
     pub(super) fn add(&mut self, severity: Severity, line: Place, key: &str, text: impl Into<String>) {
         if !self.decoded_only {
-            self.keep(severity, line, key, text.into());
+            self.keep("", severity, line, key, text.into());
         }
     }
 
-    fn keep(&mut self, severity: Severity, line: Place, key: &str, text: String) {
+    /// What a rule of redial's own found.
+    pub(super) fn lint(&mut self, id: &'static str, severity: Severity, line: Place, key: &str, text: String) {
+        if !self.decoded_only {
+            self.keep(id, severity, line, key, text);
+        }
+    }
+
+    /// Notes are for who verifies.
+    fn keep(&mut self, id: &'static str, severity: Severity, line: Place, key: &str, text: String) {
+        if severity == Severity::Note && self.loader.purpose == Purpose::Run {
+            return;
+        }
         if self.is_full() {
             self.dropped += 1;
             self.dropped_error |= severity == Severity::Error;
@@ -66,7 +78,7 @@ impl Report {
         }
         let (file, line) = unpack(line);
         let file = file.checked_sub(1).and_then(|n| self.included.get(n)).unwrap_or(&self.file).clone();
-        self.findings.push(Finding { severity, file, line, key: key.to_owned(), text });
+        self.findings.push(Finding { severity, file, line, key: key.to_owned(), id, text });
     }
 
     fn is_full(&self) -> bool {
@@ -85,6 +97,13 @@ impl Report {
         };
         if !self.unused {
             self.add(severity, line, key, text);
+        }
+    }
+
+    /// What frpc takes, but cannot run with either: an error for who wants to run it. Who verifies is told by a rule.
+    pub(super) fn stops(&mut self, line: Place, key: &str, text: impl Into<String>) {
+        if self.loader.purpose == Purpose::Run {
+            self.error(line, key, text);
         }
     }
 
@@ -107,7 +126,7 @@ impl Report {
         if self.dropped > 0 {
             let severity = if self.dropped_error { Severity::Error } else { Severity::Warning };
             let text = format!("{} further findings are left out", self.dropped);
-            findings.push(Finding { severity, file: self.file, line: 0, key: String::new(), text });
+            findings.push(Finding { severity, file: self.file, line: 0, key: String::new(), id: "", text });
         }
         findings
     }
@@ -164,7 +183,7 @@ impl<'r> Scope<'r> {
         let path = self.path(key);
         if seen != key {
             let text = format!("\"{seen}\" is accepted because case is ignored; the documented spelling is \"{key}\"");
-            self.report.add(Severity::Note, line, &path, text);
+            self.report.lint("K1", Severity::Note, line, &path, text);
         }
         Some(Found { value: node.value, line, key: path }).filter(|f| f.value != Value::Null)
     }
@@ -174,7 +193,7 @@ impl<'r> Scope<'r> {
     fn again(&mut self, before: Entry, next: Entry, key: &str) -> Entry {
         let text = format!("\"{}\" and \"{}\" are the same key; \"{1}\" wins", before.key, next.key);
         let path = self.path(key);
-        self.report.add(Severity::Warning, next.line, &path, text);
+        self.report.lint("K2", Severity::Warning, next.line, &path, text);
         match (before.node.value, next.node.value) {
             (value, Value::Null) => Entry { node: Node { value, ..before.node }, ..before },
             (Value::Table(mut all), Value::Table(more)) => {
@@ -188,7 +207,7 @@ impl<'r> Scope<'r> {
     /// The value has a type that frpc cannot decode.
     fn wrong(&mut self, found: &Found<Value>, wanted: &str) {
         let text = format!("cannot unmarshal {} into {wanted}", found.value.kind());
-        self.report.keep(Severity::Error, found.line, &found.key, text);
+        self.report.keep("", Severity::Error, found.line, &found.key, text);
     }
 
     /// A text; empty counts as absent.
@@ -357,24 +376,21 @@ impl<'r> Scope<'r> {
 
     /// Reports what nobody asked for. `elsewhere` names keys that belong to the top of the file.
     pub(super) fn finish(self, elsewhere: &[&str]) {
-        if self.report.loader.strictness == Strictness::Lax {
-            return;
-        }
-        for Entry { key, line, .. } in &self.entries {
-            let mut text = format!("unknown field \"{key}\"");
+        let lax = self.report.loader.strictness == Strictness::Lax;
+        for Entry { key, line, .. } in self.entries.iter().filter(|e| !lax || e.key.contains('_')) {
             // Not for each of the keys of a hostile file.
             let asked = if self.report.is_full() { &[] } else { self.asked.as_slice() };
-            let near =
-                asked.iter().filter(|known| near(key, known)).min_by_key(|known| known.len().abs_diff(key.len()));
-            if elsewhere.iter().any(|known| known.eq_ignore_ascii_case(key)) {
-                text += " here: it belongs above the first [[proxies]]";
-            } else if let Some(known) = near {
-                text += &format!("; did you mean \"{known}\"?");
-            } else {
-                text += "; remove it or correct its spelling";
+            let near = asked.iter().filter(|known| near(key, known));
+            let near = near.min_by_key(|known| known.len().abs_diff(key.len())).copied();
+            let path = self.path(key);
+            let above = elsewhere.iter().any(|known| known.eq_ignore_ascii_case(key));
+            let (id, hint) = lint::unknown(&path, key, near, above);
+            let text = format!("unknown field \"{key}\"{hint}");
+            if !lax {
+                self.report.keep(id, Severity::Error, *line, &path, text);
+            } else if id == "K6" {
+                self.report.lint(id, Severity::Warning, *line, &path, text);
             }
-            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            self.report.keep(Severity::Error, *line, &path, text);
         }
     }
 }

@@ -176,64 +176,28 @@ fn quic(mut t: Scope<'_>) -> Quic {
     Quic { keepalive, idle, streams }
 }
 
-/// Warns about a number and goes on.
-fn warn(t: &mut Scope<'_>, found: &Found<i64>, text: &str) {
-    t.report().add(Warning, found.line, &found.key, text);
-}
-
 fn dial_timeout(t: &mut Scope<'_>) -> Duration {
-    match t.int("dialServerTimeout") {
-        Some(f) if f.value < 0 => {
-            warn(t, &f, "a negative limit would end every connection attempt at once: using the default, 10 s");
-            secs(10)
-        }
-        Some(f) => {
-            if f.value < 5 {
-                warn(
-                    t,
-                    &f,
-                    "it covers name look-up and TCP connection; on a slow link logins may fail in a loop: use 10",
-                );
-            }
-            secs(f.value.min(YEAR).unsigned_abs())
-        }
-        None => secs(10),
-    }
+    let seconds = t.int("dialServerTimeout").and_then(|f| u64::try_from(f.value.min(YEAR)).ok());
+    secs(seconds.unwrap_or(10))
 }
 
 fn keepalive(t: &mut Scope<'_>) -> Option<Duration> {
-    let found = t.int("dialServerKeepalive");
-    if let Some(f) = found.as_ref().filter(|f| (1..5).contains(&f.value)) {
-        let text = "it is in seconds: so short a time makes the kernel probe the link all the time; the default is 15";
-        warn(t, f, text);
-    }
-    let idle = found.map_or(KEEPALIVE, |f| f.value);
+    let idle = t.int("dialServerKeepalive").map_or(KEEPALIVE, |f| f.value);
     u64::try_from(idle).ok().map(|idle| secs(idle.min(32_767)))
 }
 
+/// frpc ignores what is no address, too.
 fn local_ip(t: &mut Scope<'_>) -> Option<IpAddr> {
-    let Found { value, line, key } = t.text("connectServerLocalIP")?;
-    let parsed = value.parse().ok();
-    if parsed.is_none() {
-        t.report().add(Warning, line, &key, format!("\"{value}\" is no IP address: it is ignored"));
-    }
-    parsed
+    t.text("connectServerLocalIP")?.value.parse().ok()
 }
 
+/// Never below 1: a negative number can take the server down.
 fn pool_count(t: &mut Scope<'_>) -> u32 {
-    let Some(f) = t.int("poolCount") else { return 1 };
-    if f.value < 0 {
-        warn(t, &f, "it must not be negative, which can take the server down: using 1");
-    }
-    u32::try_from(f.value).unwrap_or(1)
+    t.int("poolCount").and_then(|f| u32::try_from(f.value).ok()).unwrap_or(1)
 }
 
 fn mux_keepalive(t: &mut Scope<'_>) -> Duration {
-    let Some(f) = t.int("tcpMuxKeepaliveInterval") else { return secs(30) };
-    if f.value < 0 {
-        warn(t, &f, "a negative interval would send pings without pause: using 1 s");
-    }
-    secs(f.value.clamp(1, YEAR).unsigned_abs())
+    secs(t.int("tcpMuxKeepaliveInterval").map_or(30, |f| f.value).clamp(1, YEAR).unsigned_abs())
 }
 
 /// frpc's rule: off with tcpMux unless set, else 30 and 90 s; answers are awaited only when both are on.
@@ -241,13 +205,9 @@ fn heartbeats(t: &mut Scope<'_>, tcp_mux: bool) -> (Option<Duration>, Option<Dur
     let (set_interval, set_timeout) = (t.int("heartbeatInterval"), t.int("heartbeatTimeout"));
     let interval = set_interval.as_ref().map_or(if tcp_mux { -1 } else { 30 }, |f| f.value);
     let timeout = set_timeout.as_ref().map_or(if tcp_mux { -1 } else { 90 }, |f| f.value);
-    let set = set_timeout.or_else(|| set_interval.clone());
-    if let Some(f) = set.filter(|_| interval > 0 && timeout > 0 && timeout < interval) {
+    if let Some(f) = set_timeout.or(set_interval).filter(|_| interval > 0 && timeout > 0 && timeout < interval) {
         let text = "invalid transport.heartbeatTimeout, heartbeat timeout should not less than heartbeat interval";
         t.report().error(f.line, &f.key, text);
-    }
-    if let Some(f) = set_interval.filter(|f| f.value < 0 && !tcp_mux) {
-        warn(t, &f, "with tcpMux off the server ends sessions without heartbeats after 90 s: remove it");
     }
     let seconds = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0).map(|n| secs(n.min(YEAR.unsigned_abs())));
     let interval = seconds(interval);
@@ -268,7 +228,7 @@ fn tls(mut t: Scope<'_>) -> Option<Tls> {
         let Found { value, line, key } = found?;
         if !enable {
             let text = format!("{key} is invalid when transport.tls.enable is false");
-            t.report().add(Warning, line, &key, text);
+            t.report().lint("S4", Warning, line, &key, text);
             return None;
         }
         if !run {
@@ -278,11 +238,7 @@ fn tls(mut t: Scope<'_>) -> Option<Tls> {
     };
     let trusted_ca = read(trusted);
     let (cert, key) = match (cert, key) {
-        (Some(alone), None) | (None, Some(alone)) if enable => {
-            let text = "a client certificate needs both certFile and keyFile: it is ignored";
-            t.report().add(Warning, alone.line, &alone.key, text);
-            (None, None)
-        }
+        (Some(_), None) | (None, Some(_)) if enable => (None, None),
         (cert, key) => (read(cert), read(key)),
     };
     t.finish(&[]);
