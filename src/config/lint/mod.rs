@@ -131,4 +131,5 @@ impl<'t> Facts<'t> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "tls")]
 mod tests;

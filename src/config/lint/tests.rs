@@ -31,16 +31,20 @@ fn local(name: &str, kind: &str, keys: &str) -> String {
     proxy(name, kind, &format!("localPort = 80\n{keys}"))
 }
 
+type Row = (&'static str, String, u32);
+
 /// Each row: a rule, what is added to a good file, and the line that the rule names.
-fn rows() -> Vec<(&'static str, String, u32)> {
+fn rows() -> Vec<Row> {
+    [harmful(), security(), cannot()].concat()
+}
+
+fn harmful() -> Vec<Row> {
     let top = |id, text: &str, line: u32| (id, text.to_owned(), line);
     let transport = |id, text: &str, line| (id, format!("[transport]\n{text}"), line);
     let many: String =
         (0..101).map(|n| local(&format!("p{n}"), "tcp", &format!("remotePort = {}", 6000 + n))).collect();
     let checked = "healthCheck = { type = \"http\", path = \"/\", timeoutSeconds = 1, intervalSeconds = 2 }";
     let checks: String = (0..10).map(|n| local(&format!("p{n}"), "tcp", checked)).collect();
-    let login = "plugin = { type = \"socks5\", username = \"u\" }";
-    let group = "loadBalancer = { group = \"g\", groupKey = \"k\" }\nremotePort = 6000";
     vec![
         transport("T1", "dialServerTimeout = -1", 4),
         transport("T2", "dialServerTimeout = 4", 4),
@@ -73,6 +77,14 @@ fn rows() -> Vec<(&'static str, String, u32)> {
         top("K6", "server_port = 7000", 3),
         ("K11", format!("start = [\"a\", \"b\"]\n{}", local("a", "tcp", "")), 3),
         top("K16", "featureGates.Odd = true", 3),
+    ]
+}
+
+fn security() -> Vec<Row> {
+    let top = |id, text: &str, line: u32| (id, text.to_owned(), line);
+    let transport = |id, text: &str, line| (id, format!("[transport]\n{text}"), line);
+    let login = "plugin = { type = \"socks5\", username = \"u\" }";
+    vec![
         transport("S1", "tls.enable = false", 4),
         top("S2", "", 0),
         transport("S3", "tls.certFile = \"/c\"", 4),
@@ -89,6 +101,15 @@ fn rows() -> Vec<(&'static str, String, u32)> {
         ("S14", local("a", "stcp", "secretKey = \"k\"\nallowUsers = [\"*\"]"), 8),
         ("S15", local("a", "tcp", "transport.useEncryption = true"), 7),
         ("S17", "auth.oidc.insecureSkipVerify = true".to_owned(), 3),
+    ]
+}
+
+fn cannot() -> Vec<Row> {
+    let top = |id, text: &str, line: u32| (id, text.to_owned(), line);
+    let transport = |id, text: &str, line| (id, format!("[transport]\n{text}"), line);
+    let login = "plugin = { type = \"socks5\", username = \"u\" }";
+    let group = "loadBalancer = { group = \"g\", groupKey = \"k\" }\nremotePort = 6000";
+    vec![
         ("W3", "serverPort = 99999".to_owned(), 3),
         ("W3", local("a", "udp", "remotePort = -5"), 7),
         ("W3", visitor("v", "stcp", "bindPort = 65536"), 8),

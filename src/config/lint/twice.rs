@@ -49,7 +49,7 @@ fn routes(facts: &Facts<'_>, out: &mut Out<'_>) {
         for domain in custom.chain(sub).take(MAX_NAMES) {
             for location in locations.iter().take(MAX_NAMES) {
                 let before = *seen.entry((item.kind, domain.clone(), location, user)).or_insert(item.name);
-                other = other.or(Some(before).filter(|name| *name != item.name));
+                other = other.or_else(|| Some(before).filter(|name| *name != item.name));
             }
         }
         if let Some(before) = other {
