@@ -344,3 +344,49 @@ fn the_source_address_is_ours_to_choose() {
     let foreign = SockOpts { bind: Some("192.0.2.1".parse().expect("an address")), ..SockOpts::default() };
     assert!(l.os.dial(addr, &foreign, token(1)).is_err());
 }
+
+/// Waits until somebody can be accepted.
+fn accept(l: &mut Loop, listener: Sock, own: Token) -> Sock {
+    if let Ok(sock) = l.os.accept(listener, own) {
+        return sock;
+    }
+    l.until("somebody who connects", |os, event| match event {
+        Event::Ready { token: t, sock } if sock == listener => {
+            assert_eq!(t, token(9));
+            os.accept(listener, own).ok()
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_listener_keeps_who_is_not_accepted_yet() {
+    let mut l = Loop::new();
+    let listener = l.os.listen(SocketAddr::from(([127, 0, 0, 1], 0)), token(9)).expect("a port");
+    let addr = l.os.local_addr(listener).expect("its address");
+    assert_ne!(addr.port(), 0);
+    let clash = l.os.listen(addr, token(8)).expect_err("the port is taken");
+    assert_eq!(clash.kind(), ErrorKind::AddrInUse);
+    let mut peers: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(addr).expect("it connects")).collect();
+    // One event for all three; the others are found without one.
+    let first = accept(&mut l, listener, token(1));
+    let rest = [l.os.accept(listener, token(2)), l.os.accept(listener, token(3))].map(|r| r.expect("they wait"));
+    assert_eq!(l.os.accept(listener, token(4)).expect_err("nobody is left").kind(), ErrorKind::WouldBlock);
+    for (peer, byte) in peers.iter_mut().zip(b"abc") {
+        peer.write_all(&[*byte]).expect("writes");
+    }
+    let mut got = Vec::new();
+    l.until("a byte from each", |os, event| {
+        let Event::Ready { token: t, sock } = event else { return None };
+        let mut buf = [0; 8];
+        let n = os.read(sock, &mut buf).ok()?;
+        got.push((t.task, buf[..n].to_vec()));
+        (got.len() == 3).then_some(())
+    });
+    got.sort();
+    assert_eq!(got, [(1, b"a".to_vec()), (2, b"b".to_vec()), (3, b"c".to_vec())]);
+    assert_eq!(l.os.local_addr(first), Some(addr));
+    rest.into_iter().chain([first, listener]).for_each(|sock| l.os.close(sock));
+    assert_eq!(l.os.accept(listener, token(1)).expect_err("it is closed").kind(), ErrorKind::NotConnected);
+    TcpStream::connect(addr).expect_err("nobody listens any more");
+}

@@ -112,9 +112,9 @@ pub enum Event {
         /// `TimedOut` only by the kernel: the caller keeps its own deadline.
         result: io::Result<()>,
     },
-    /// A connected socket became readable or writable (or failed): try it.
+    /// A connected socket became readable or writable (or failed), or somebody waits at a listener: try it.
     Ready {
-        /// As given to [`Net::dial`].
+        /// As given to [`Net::dial`], [`Net::listen`] or [`Net::accept`].
         token: Token,
         /// The socket; compare it with the one held, the event may be older than a reuse of the token.
         sock: Sock,
@@ -169,6 +169,21 @@ pub trait Net {
     /// # Errors
     /// What the kernel refuses at once: no descriptor left, no route, address in use.
     fn dial(&mut self, to: SocketAddr, opts: &SockOpts, token: Token) -> io::Result<Sock>;
+
+    /// Waits for connections at this address from now on; an [`Event::Ready`] says that somebody came. Port 0 takes a free
+    /// one: [`Net::local_addr`] tells.
+    ///
+    /// # Errors
+    /// What the kernel refuses: the address is in use or not ours, no descriptor left.
+    fn listen(&mut self, addr: SocketAddr, token: Token) -> io::Result<Sock>;
+
+    /// Takes the next one who waits at a listener; it may be ready already: try it. Whoever is left waits on, and will be
+    /// found by a later call without another event.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nobody waits, an [`Event::Ready`] will follow. Anything else (no descriptor left) goes on until
+    /// something is done about it: pause before the next call.
+    fn accept(&mut self, listener: Sock, token: Token) -> io::Result<Sock>;
 
     /// Starts a look-up; [`Event::Resolved`] follows, also for literals and cached names, never in the same call.
     fn resolve(&mut self, name: &str, token: Token);
@@ -242,13 +257,13 @@ pub trait Net {
     /// Sends FIN after what was written.
     fn shutdown(&mut self, sock: Sock);
 
-    /// Closes; what was written is still delivered by the kernel.
+    /// Closes a connection (what was written is still delivered by the kernel) or a listener.
     fn close(&mut self, sock: Sock);
 
     /// Closes with RST: the peer learns at once, undelivered bytes are dropped.
     fn abort(&mut self, sock: Sock);
 
-    /// Our own address on this socket, once connected.
+    /// Our own address on this socket, once connected, or that of a listener.
     fn local_addr(&self, sock: Sock) -> Option<SocketAddr>;
 
     /// The peer's address, once connected.

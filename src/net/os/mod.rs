@@ -17,6 +17,7 @@ mod changes;
 mod dns;
 mod files;
 mod jobs;
+mod listen;
 mod machine;
 mod pipe;
 mod signal;
@@ -30,6 +31,7 @@ use super::{Event, FileJob, Job, Net, Pipe, Sock, SockOpts, Token, opts};
 use crate::proto::time::{Instant, sooner};
 use changes::Changes;
 use jobs::Jobs;
+use listen::{LISTEN_TOKENS, Listeners};
 use mio::{Interest, Registry};
 use pipe::Pipes;
 use rustix::io::Errno;
@@ -42,7 +44,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Poll tokens: sockets use their slot, below this.
+/// Poll tokens: connections use their slot, below [`LISTEN_TOKENS`], listeners what follows, below this.
 const DNS_TOKENS: usize = 1 << 24;
 const SIGNAL_TOKEN: usize = usize::MAX >> 1;
 const CHANGES_TOKEN: usize = SIGNAL_TOKEN - 1;
@@ -72,6 +74,7 @@ pub struct Os {
     conns: Slab<Conn>,
     /// Of the next connection.
     generation: u32,
+    listeners: Listeners,
     pipes: Pipes,
     signals: Option<Signals>,
     changes: Option<Changes>,
@@ -99,6 +102,7 @@ impl Os {
             batch: mio::Events::with_capacity(BATCH),
             conns: Slab::new(),
             generation: 0,
+            listeners: Listeners::default(),
             pipes: Pipes::default(),
             signals: None,
             dns: dns::DnsIo::new(DNS_TOKENS, dns_server),
@@ -160,6 +164,7 @@ impl Os {
                 SIGNAL_TOKEN => self.signals.iter_mut().for_each(|s| s.drain(events)),
                 n if n >= JOB_TOKENS => self.jobs.on_event(n - JOB_TOKENS),
                 n if n >= DNS_TOKENS => self.dns.on_event(self.poll.registry(), event, self.now),
+                n if n >= LISTEN_TOKENS => events.extend(self.listeners.on_event(n)),
                 n => events.extend(self.conns.get_mut(n).and_then(|conn| conn.on_event(n, event))),
             }
         }
@@ -199,14 +204,15 @@ impl Os {
         Some(&conn.stream)
     }
 
-    fn insert(&mut self, stream: TcpStream, token: Token) -> io::Result<Sock> {
+    fn insert(&mut self, stream: TcpStream, token: Token, dialing: bool) -> io::Result<Sock> {
         let mut stream = mio::net::TcpStream::from_std(stream);
         let entry = self.conns.vacant_entry();
         let index = u32::try_from(entry.key()).map_err(io::Error::other)?;
         register(self.poll.registry(), &mut stream, index)?;
         let generation = self.generation;
         self.generation = generation.wrapping_add(1);
-        let (dialing, readable, writable, read_closed) = (true, false, false, false);
+        // An accepted connection may have bytes already: the first call finds out.
+        let (readable, writable, read_closed) = (!dialing, !dialing, false);
         entry.insert(Conn { stream, generation, token, dialing, readable, writable, read_closed });
         Ok(Sock { index, generation })
     }
@@ -346,7 +352,17 @@ impl Net for Os {
 
     fn dial(&mut self, to: SocketAddr, opts: &SockOpts, token: Token) -> io::Result<Sock> {
         let stream = open(to, opts)?;
-        self.insert(stream, token)
+        self.insert(stream, token, true)
+    }
+
+    fn listen(&mut self, addr: SocketAddr, token: Token) -> io::Result<Sock> {
+        self.listeners.open(addr, token, self.poll.registry())
+    }
+
+    fn accept(&mut self, listener: Sock, token: Token) -> io::Result<Sock> {
+        let stream = self.listeners.accept(listener)?;
+        let _ = stream.set_nodelay(true);
+        self.insert(stream, token, false)
     }
 
     fn resolve(&mut self, name: &str, token: Token) {
@@ -440,6 +456,7 @@ impl Net for Os {
 
     fn close(&mut self, sock: Sock) {
         drop(take(&mut self.conns, sock));
+        self.listeners.close(sock);
     }
 
     fn abort(&mut self, sock: Sock) {
@@ -449,7 +466,10 @@ impl Net for Os {
     }
 
     fn local_addr(&self, sock: Sock) -> Option<SocketAddr> {
-        self.stream(sock)?.local_addr().ok()
+        match self.stream(sock) {
+            Some(stream) => stream.local_addr().ok(),
+            None => self.listeners.local_addr(sock),
+        }
     }
 
     fn peer_addr(&self, sock: Sock) -> Option<SocketAddr> {

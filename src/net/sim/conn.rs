@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Dialing,
+    /// In the backlog of one of the client's listeners.
+    Waiting,
     Open,
     /// By the client.
     Closed,

@@ -5,6 +5,7 @@
 
 use super::{Happening, Link, Rng, Sim};
 use crate::proto::time::Instant;
+use std::net::SocketAddr;
 
 /// What the world can do.
 pub struct Far<'a> {
@@ -25,6 +26,11 @@ impl Far<'_> {
     /// Bytes that [`Far::send`] takes now.
     pub fn room(&self, link: Link) -> usize {
         self.sim.conns.get(link as usize).map_or(0, |c| c.weather.buffer.saturating_sub(c.down.queued()))
+    }
+
+    /// Connects to one of the client's listeners; `None`: there is none at this address.
+    pub fn connect(&mut self, to: SocketAddr) -> Option<Link> {
+        self.sim.knock(to)
     }
 
     /// Sends bytes; all are taken.

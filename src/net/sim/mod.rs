@@ -12,6 +12,7 @@
 mod conn;
 mod far;
 mod jobs;
+mod listen;
 mod rng;
 
 pub use far::Far;
@@ -21,6 +22,7 @@ pub use rng::Rng;
 use super::{Answer, Event, FileJob, Job, Net, Pipe, ResolveError, Sock, SockOpts, Token};
 use crate::proto::time::{Duration, Instant, micros, millis, secs};
 use conn::{Conn, Phase};
+use listen::Listener;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io::{self, IoSlice};
@@ -121,6 +123,9 @@ pub struct Sim {
     heap: BinaryHeap<Reverse<(Instant, u64, Happening)>>,
     sequence: u64,
     conns: Vec<Conn>,
+    listeners: Vec<Listener>,
+    /// What the next calls of [`Net::accept`] fail with, while it is set.
+    pub no_accept: Option<io::ErrorKind>,
     pipes: Vec<PipeSlot>,
     names: BTreeMap<String, Script>,
     answers: BTreeMap<u64, (Token, Result<Answer, ResolveError>)>,
@@ -155,6 +160,8 @@ impl Sim {
             heap: BinaryHeap::new(),
             sequence: 0,
             conns: Vec::new(),
+            listeners: Vec::new(),
+            no_accept: None,
             pipes: Vec::new(),
             names: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -188,9 +195,10 @@ impl Sim {
         self.ready.push(Event::NetworkChanged);
     }
 
-    /// Sockets the client has not closed.
+    /// Sockets the client has not closed, listeners among them.
     pub fn open_sockets(&self) -> usize {
-        self.conns.iter().filter(|c| c.phase != Phase::Closed).count()
+        let listeners = self.listeners.iter().filter(|l| l.is_open()).count();
+        listeners + self.conns.iter().filter(|c| !matches!(c.phase, Phase::Closed | Phase::Waiting)).count()
     }
 
     /// Pipes the client has not given back.
@@ -464,6 +472,14 @@ impl Net for Sim {
         Ok(sock)
     }
 
+    fn listen(&mut self, addr: SocketAddr, token: Token) -> io::Result<Sock> {
+        self.open_listener(addr, token)
+    }
+
+    fn accept(&mut self, listener: Sock, token: Token) -> io::Result<Sock> {
+        self.take_waiting(listener, token)
+    }
+
     fn resolve(&mut self, name: &str, token: Token) {
         self.asked.push(name.to_owned());
         let unknown = vec![(millis(1), Err(ResolveError::NoSuchHost))];
@@ -584,6 +600,7 @@ impl Net for Sim {
     }
 
     fn close(&mut self, sock: Sock) {
+        self.close_listener(sock);
         if let Some(conn) = self.conns.get_mut(sock.index as usize).filter(|c| c.phase != Phase::Closed) {
             // Unread bytes turn the FIN into a RST, as in Linux; what was written still goes out before either here.
             let cleanly = !conn.down.has_landed();
@@ -603,7 +620,8 @@ impl Net for Sim {
     }
 
     fn local_addr(&self, sock: Sock) -> Option<SocketAddr> {
-        self.conns.get(sock.index as usize).map(|c| SocketAddr::new(c.from, 40_000))
+        let listens = self.listener(sock).map(|l| l.addr);
+        listens.or_else(|| self.conns.get(sock.index as usize).map(|c| SocketAddr::new(c.from, 40_000)))
     }
 
     fn peer_addr(&self, sock: Sock) -> Option<SocketAddr> {

@@ -193,3 +193,28 @@ fn jobs_follow_their_plays() {
     while sim.advance(None, &mut Echo::default(), &mut events) {}
     assert!(events.is_empty() && sim.jobs.running() == 0 && sim.jobs.started.len() == 3);
 }
+
+#[test]
+fn the_world_connects_to_a_listener() {
+    let (mut sim, mut world) = (Sim::new(3), Echo::default());
+    let at = addr(7400);
+    assert!(Far { sim: &mut sim }.connect(at).is_none(), "nobody listens");
+    let listener = sim.listen(at, Token { task: 9, port: 7 }).unwrap();
+    assert_eq!(sim.listen(at, TOKEN).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(sim.local_addr(listener), Some(at));
+    assert_eq!(sim.accept(listener, TOKEN).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    let link = Far { sim: &mut sim }.connect(at).unwrap();
+    Far { sim: &mut sim }.send(link, b"hello");
+    assert!(run(&mut sim, &mut world, |_, e| matches!(e, Event::Ready { token, sock }
+        if token.task == 9 && sock == listener)));
+    sim.no_accept = Some(io::ErrorKind::OutOfMemory);
+    assert_eq!(sim.accept(listener, TOKEN).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+    sim.no_accept = None;
+    let sock = sim.accept(listener, TOKEN).unwrap();
+    let mut got = [0; 8];
+    assert!(run(&mut sim, &mut world, |sim, _| sim.read(sock, &mut got).is_ok_and(|n| n > 0)));
+    sim.close(listener);
+    sim.close(sock);
+    assert_eq!(sim.open_sockets(), 0);
+    assert_eq!(sim.accept(listener, TOKEN).unwrap_err().kind(), io::ErrorKind::NotConnected);
+}
