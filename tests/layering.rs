@@ -38,7 +38,7 @@ const HOMES: [(&str, &[&str]); 23] = [
     ("crc32c", &["proto/snappy"]),
     ("env_logger", &["cli/logger"]),
     ("tz", &["cli/clock"]),
-    ("httparse", &["cli/ask"]),
+    ("httparse", &["proto/http/head", "cli/ask"]),
     ("slab", &["client", "net/os"]),
 ];
 

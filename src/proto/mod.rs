@@ -9,6 +9,8 @@ pub mod codec;
 pub mod control;
 pub mod crypto;
 pub mod health;
+#[cfg(feature = "admin")]
+pub mod http;
 pub mod mux;
 pub mod path;
 pub mod queue;
