@@ -16,7 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 6] = [
 ];
 
 /// Where a dependency may be named.
-const HOMES: [(&str, &[&str]); 23] = [
+const HOMES: &[(&str, &[&str])] = &[
     ("libc", &["net/os/tcp"]),
     ("mio", &["net/os"]),
     ("socket2", &["net/os", "net/opts"]),

@@ -16,16 +16,19 @@ mod link;
 mod outage;
 mod proxies;
 mod reload;
+pub mod report;
 mod session;
 mod setup;
 mod shared;
 mod splice;
 mod standby;
+mod traffic;
 mod tunnel;
 mod work;
 
 pub use session::Memory;
 pub use setup::{FRP_VERSION, MAX_BUDGET, MIN_BUDGET, Machine};
+pub use traffic::{Standing, Traffic};
 
 use crate::config::{Config, Finding};
 use crate::net::{Event, Net, Signal, Sock, Token};
@@ -90,6 +93,7 @@ pub struct Client {
     /// Links that another one has taken the place of, with user connections that live on.
     draining: Vec<Draining>,
     exit: Option<Exit>,
+    started: Instant,
     /// When the next turn should come at the latest, as last asked for.
     due: Option<Instant>,
     /// The line about connections that were cut off for memory.
@@ -122,6 +126,7 @@ impl Client {
             setup,
             draining: Vec::new(),
             exit: None,
+            started: now,
             due: None,
             quiet: Quiet::default(),
         })

@@ -7,6 +7,7 @@
 
 use super::dial::Target;
 use super::setup::local_opts;
+use super::traffic::Ledger;
 use crate::config;
 use crate::net::SockOpts;
 use crate::proto::control::Announce;
@@ -22,13 +23,15 @@ pub(super) struct Proxy {
     pub(super) opts: SockOpts,
     /// The line about a local service that does not answer.
     pub(super) quiet: Quiet,
+    /// For reports.
+    pub(super) ledger: Ledger,
 }
 
 impl Proxy {
     fn new(id: u32, config: &config::Proxy) -> Self {
         let target = Target::new(&config.local_host, config.local_port);
         let opts = local_opts(&target);
-        Self { id, config: config.clone(), target, opts, quiet: Quiet::default() }
+        Self { id, config: config.clone(), target, opts, quiet: Quiet::default(), ledger: Ledger::default() }
     }
 
     fn announce(&self) -> Announce {
@@ -65,6 +68,10 @@ impl Proxies {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Proxy> {
         self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Proxy> {
+        self.list.iter_mut()
     }
 
     /// What the server is to be told of all of them.
@@ -109,16 +116,21 @@ impl Proxies {
             if before.is_some() && !same {
                 change.removed.push(config.name.clone());
             }
-            if let Some(kept) = before.filter(|_| same) {
-                self.list.push(kept);
-                continue;
-            }
+            let ledger = match before {
+                Some(kept) if same => {
+                    self.list.push(kept);
+                    continue;
+                }
+                before => before.map(|p| p.ledger).unwrap_or_default(),
+            };
             change.added.push(config.name.clone());
             let proxy = match id.filter(|_| stays) {
-                Some(id) => Proxy::new(id, config),
+                Some(id) => Proxy { ledger, ..Proxy::new(id, config) },
                 None => {
                     change.gone.extend(id);
-                    let proxy = Proxy::new(self.next, config);
+                    // What went through it is counted by its name.
+                    let mut proxy = Proxy::new(self.next, config);
+                    proxy.ledger.traffic = ledger.traffic;
                     self.next = self.next.wrapping_add(1);
                     change.new.push(proxy.announce());
                     proxy

@@ -9,6 +9,7 @@
 mod doubt;
 mod loss;
 mod memory;
+mod report;
 
 pub use memory::Memory;
 
@@ -19,6 +20,7 @@ use super::link::Link;
 use super::outage::{Outages, seconds};
 use super::proxies::Proxies;
 use super::standby::{Standby, dial_server, raise};
+use super::traffic;
 use crate::net::{Answer, ResolveError, Sock, Token};
 use crate::proto::backoff::{Backoff, Pace};
 use crate::proto::control::{Announce, Control, Out};
@@ -28,6 +30,7 @@ use crate::proto::path::Path;
 use crate::proto::takeover::{Takeover, takeover};
 use crate::proto::time::{Duration, Instant, secs, sooner};
 use memory::Notes;
+use report::Tally;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
@@ -113,6 +116,7 @@ pub(super) struct Session {
     /// Where the route to the server left from at the last try.
     dialed_from: Option<IpAddr>,
     outages: Outages,
+    tally: Tally,
     ever_up: bool,
     /// Tells the events of one dial from another's.
     dials: u32,
@@ -164,6 +168,7 @@ impl Session {
             path_from: None,
             dialed_from: None,
             outages: Outages::default(),
+            tally: Tally::default(),
             ever_up: false,
             dials: 0,
             last_dial: None,
@@ -466,6 +471,7 @@ impl Session {
         while let Phase::Up(up) = &mut self.phase
             && let Some(out) = up.control.poll()
         {
+            traffic::note(cx.proxies, &out);
             self.on_out(out, cx);
         }
         let Phase::Up(up) = &mut self.phase else { return };
@@ -491,6 +497,7 @@ impl Session {
                 self.prefix = format!("[{run_id}] ");
                 log::info!("{}login to server success, get run id [{run_id}]", self.prefix);
                 (self.run_id, self.server_version, self.ever_up) = (run_id, version, true);
+                self.tally.logins += 1;
                 self.end = End::Known;
                 self.logged_in_at = cx.shared.now;
                 self.named(cx);

@@ -10,6 +10,7 @@ use super::dial::{Dial, Progress};
 use super::failure::{DialError, reason};
 use super::link::HEADROOM;
 use super::splice::{Splice, Stop};
+use super::traffic::{sent_down, sent_up};
 use crate::net::{Answer, ResolveError, Sock};
 use crate::proto::codec::{Codec, PREFIX};
 use crate::proto::queue::Queue;
@@ -71,6 +72,11 @@ impl Tunnel {
             up_splice: Splice::default(),
             down_splice: Splice::default(),
         }
+    }
+
+    /// The proxy it is for.
+    pub(super) fn proxy(&self) -> u32 {
+        self.proxy
     }
 
     /// Bytes in memory that wait for the local socket.
@@ -201,6 +207,7 @@ impl Tunnel {
         match wrote {
             Ok(n) => {
                 self.relay.progress(cx.shared.now);
+                sent_down(cx.proxies, self.proxy, n);
                 n
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
@@ -216,10 +223,11 @@ impl Tunnel {
     fn deliver(&mut self, cx: &mut Cx<'_>) {
         loop {
             let Local::Up(sock) = self.local else { return };
-            let (relay, now) = (&mut self.relay, cx.shared.now);
+            let (relay, now, proxy) = (&mut self.relay, cx.shared.now, self.proxy);
             let drained = self.down.drain(|slices| {
                 let n = cx.net.write_vectored(sock, slices)?;
                 relay.progress(now);
+                sent_down(cx.proxies, proxy, n);
                 Ok(n)
             });
             match drained {
@@ -333,6 +341,7 @@ impl Tunnel {
                     self.up_splice.saw(n);
                     let payload = scratch.get_mut(..HEADROOM + n).unwrap_or_default();
                     if self.relay.up_open() {
+                        sent_up(cx.proxies, self.proxy, n);
                         self.send(payload, at, cx);
                     } else {
                         self.relay.dropped(n, cx.shared.now);
@@ -438,7 +447,9 @@ impl Tunnel {
     fn splice_up(&mut self, server: Sock, cx: &mut Cx<'_>) -> bool {
         let (Local::Up(local), now) = (&self.local, cx.shared.now) else { return false };
         let share = if self.relay.local_open() && self.relay.up_open() { cx.shared.large } else { 0 };
-        match self.up_splice.run(*local, server, share, cx.net).1 {
+        let (moved, stop) = self.up_splice.run(*local, server, share, cx.net);
+        sent_up(cx.proxies, self.proxy, moved);
+        match stop {
             Stop::Share => return share > 0,
             Stop::NoPipe => return true,
             Stop::Blocked => {}
@@ -460,6 +471,7 @@ impl Tunnel {
         if moved > 0 {
             self.relay.progress(now);
             cx.shared.brought += moved;
+            sent_down(cx.proxies, self.proxy, moved);
         }
         match stop {
             Stop::Share => return share > 0,

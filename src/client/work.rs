@@ -8,6 +8,7 @@ use super::cx::{At, Cx};
 use super::dial::{Dial, Progress};
 use super::link::{Link, Owner};
 use super::shared::COST;
+use super::traffic;
 use super::tunnel::{Fate, Tunnel};
 use super::{LINK, LOCAL};
 use crate::net::{Answer, ResolveError, Sock, Token};
@@ -76,6 +77,14 @@ impl Work {
     /// Whether it waits for use.
     pub(super) fn is_pooled(&self) -> bool {
         !matches!(self.state, State::Tunnel(_))
+    }
+
+    /// The proxy it is used for, if it is used.
+    pub(super) fn proxy(&self) -> Option<u32> {
+        match &self.state {
+            State::Tunnel(tunnel) => Some(tunnel.proxy()),
+            _ => None,
+        }
     }
 
     /// Bytes charged to the budget.
@@ -223,7 +232,9 @@ impl Work {
         let codec = Codec::new(key, proxy.config.announce.use_compression);
         let token = Token { task: self.at.work, port: LOCAL };
         let dial = Dial::start(&proxy.target, &proxy.opts, LOCAL_TIMEOUT, token, cx.net);
-        self.state = State::Tunnel(Box::new(Tunnel::new(proxy.id, codec, dial)));
+        let id = proxy.id;
+        traffic::opened(cx.proxies, id);
+        self.state = State::Tunnel(Box::new(Tunnel::new(id, codec, dial)));
         Fate::Again
     }
 

@@ -168,6 +168,13 @@ impl Health {
         self.proof.is_some() || self.doubt.is_some_and(|doubt| doubt.racing)
     }
 
+    /// What speaks against the link, since when if it is a doubt, and whether it is a proof.
+    pub fn evidence(&self) -> Option<(Cause, Option<Instant>, bool)> {
+        let since = self.doubt.map(|doubt| doubt.since);
+        let doubt = self.doubt.map(|doubt| (doubt.cause, since, false));
+        self.proof.map(|cause| (cause, since, true)).or(doubt)
+    }
+
     /// How long an answer may take.
     pub fn wait(&self) -> Duration {
         self.path.wait() * if self.widened.is_some() { 2 } else { 1 }

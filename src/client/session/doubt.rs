@@ -7,6 +7,7 @@
 use super::{End, Pace, Phase, Replaced, Session, Up};
 use crate::client::cx::Cx;
 use crate::client::failure::{Blame, Failure};
+use crate::client::outage::Kind;
 use crate::client::standby::Standby;
 use crate::proto::health::{Cause, Order};
 use crate::proto::mux::Mux;
@@ -270,7 +271,8 @@ impl Session {
         } else {
             log::warn!("{}the connection to the server is lost: {cause}; another one takes over", self.prefix);
         }
-        self.outages.lost(&cause, heard, now, kept);
+        self.tally.failures += u64::from(condemned.is_some());
+        self.outages.lost(condemned.map_or(Kind::FailedBack, Kind::from), &cause, heard, now, kept);
         (self.end, self.path) = (End::Silent, path);
         if server != self.server {
             self.use_server(server, cx);

@@ -8,6 +8,7 @@ use crate::client::cx::Cx;
 use crate::client::failure::{Blame, Failure};
 use crate::client::outage::seconds;
 use crate::client::standby::Standby;
+use crate::client::traffic::{self, Standing};
 use crate::proto::backoff::Pace;
 use crate::proto::takeover::Takeover;
 use crate::proto::time::{Duration, Instant, secs};
@@ -43,6 +44,7 @@ impl Session {
         cx.net.random(&mut random);
         let random = u32::from_ne_bytes(random);
         let Left { link, heard: lost, asked } = self.leave(cx);
+        self.tally.failures += 1;
         let pace = match failure.blame {
             Blame::Network | Blame::Silence | Blame::Unanswered => Pace::Ours,
             Blame::Reset => Pace::Reset,
@@ -55,7 +57,8 @@ impl Session {
         if let Some(heard) = lost {
             // After a reset as well: it may have met our new address, and the session of the old one lives on.
             self.end = if failure.blame == Blame::Server { End::Known } else { End::Silent };
-            self.outages.lost(&failure.text, heard, now, 0);
+            self.outages.lost(failure.blame.into(), &failure.text, heard, now, 0);
+            traffic::set_all(cx.proxies, Standing::New);
             let next = if pause.is_zero() { "at once".to_owned() } else { format!("in {}", seconds(pause)) };
             log::warn!("{}the connection to the server is lost: {failure}; next try {next}", self.prefix);
             log::debug!("{}control message dispatcher exited", self.prefix);
