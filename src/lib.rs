@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! cli     argv, log lines, the loop, the exit code
+//!  └─ admin   answers who asks over HTTP; what is to be done comes out as commands
 //!  └─ client   decides: dial, log in, route, retry, report
 //!      ├─ config   the user's file → Config
 //!      └─ net      sockets, readiness, names, time: behind the trait Net
@@ -23,6 +24,7 @@
 //! | [`net`] | make system calls, keep readiness, mint [`proto::time::Instant`] | know what a proxy, a message or a relay is |
 //! | [`config`] | read files at start | act on what they say |
 //! | [`client`] | decide | parse bytes, touch readiness, block |
+//! | `admin` | answer, ask for commands | change the client, wait |
 //! | [`cli`] | print, log, set up, keep the state file | decide anything else |
 //!
 //! The seam is [`net::Net`]: the same client runs over [`net::os::Os`] (mio) and over [`net::sim::Sim`] (virtual time).
@@ -88,6 +90,8 @@
 //!   its worst case in bytes.
 //! * An error says who is to blame; policy is decided in one `match`.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers, highest first; `crate::X` may be named in the layers on the left.
-const MAY_NAME: [(&str, &[&str]); 6] = [
-    ("cli", &["cli", "client", "net", "config", "proto", "wire"]),
+const MAY_NAME: [(&str, &[&str]); 7] = [
+    ("cli", &["cli", "admin", "client", "net", "config", "proto", "wire"]),
+    ("admin", &["admin", "client", "net", "config", "proto"]),
     ("client", &["client", "net", "config", "proto", "wire"]),
     ("config", &["config", "proto", "wire"]),
     ("net", &["net", "proto"]),
@@ -39,7 +40,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("env_logger", &["cli/logger"]),
     ("tz", &["cli/clock"]),
     ("httparse", &["proto/http/head", "cli/ask"]),
-    ("slab", &["client", "net/os"]),
+    ("slab", &["admin", "client", "net/os"]),
 ];
 
 fn sources(dir: &Path, out: &mut Vec<PathBuf>) {

@@ -10,6 +10,8 @@ mod ask;
 mod ask;
 mod clock;
 mod command;
+#[cfg_attr(not(feature = "admin"), path = "desk_off.rs")]
+mod desk;
 mod dispatch;
 mod fleet;
 mod logger;
@@ -71,6 +73,7 @@ fn version() -> String {
         ("local-time", cfg!(feature = "local-time")),
         ("selftest", cfg!(feature = "selftest")),
         ("admin", cfg!(feature = "admin")),
+        ("admin-tls", cfg!(feature = "admin-tls")),
         ("constant-time", cfg!(feature = "constant-time")),
     ];
     let built: Vec<_> = all.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();

@@ -3,6 +3,7 @@
 //! Owns the client, the reload under way, the state file, and which of them an event is for. Does not decide anything about
 //! connections. Always true: a turn of the loop waits in one place only. Worst case: its parts, and the events of a turn.
 
+use super::desk::Desk;
 use super::reload::{self, Order, Outcome, Reloader};
 use super::state::State;
 use super::{lines, logger, print};
@@ -37,8 +38,10 @@ pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
     if let Some(memory) = memory {
         client.recall(memory);
     }
+    let desk = Desk::open(&config, file, &mut net)?;
     let reloader = Reloader::new(file, config, machine);
-    let exit = Service { client, reloader, state, loader, terminal: io::stdin().is_terminal() }.run(&mut net)?;
+    let terminal = io::stdin().is_terminal();
+    let exit = Service { client, reloader, desk, state, loader, terminal }.run(&mut net)?;
     log::info!("frpc service for config file [{file}] stopped");
     match exit {
         Exit::Terminated => Ok(()),
@@ -52,6 +55,7 @@ pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
 pub(super) struct Service {
     pub(super) client: Client,
     pub(super) reloader: Reloader,
+    pub(super) desk: Desk,
     pub(super) state: State,
     pub(super) loader: Loader,
     /// Standard input was a terminal at start.
@@ -66,7 +70,8 @@ impl Service {
             self.client.turn(net);
             self.state.keep(&mut self.client);
             let outcome = self.reloader.turn(&mut self.client, net);
-            self.answer(outcome);
+            self.answer(outcome, net);
+            self.desk.turn(&mut self.client, &mut self.reloader, self.loader, net);
             if let Some(exit) = self.client.exit() {
                 return Ok(exit.clone());
             }
@@ -74,6 +79,7 @@ impl Service {
                 net.gather(pause);
             }
             let deadline = sooner(self.client.deadline(), self.reloader.deadline());
+            let deadline = sooner(deadline, self.desk.deadline());
             net.wait(deadline, &mut events).map_err(|e| format!("the event loop failed: {e}"))?;
             for event in events.drain(..) {
                 self.handle(event, net);
@@ -87,6 +93,7 @@ impl Service {
     }
 
     fn handle(&mut self, event: Event, net: &mut Os) {
+        let Some(event) = self.desk.take(event, net) else { return };
         let outcome = match event {
             Event::Signal(Signal::Reload) if self.is_hung_up() => {
                 self.client.handle(Event::Signal(Signal::Terminate), net);
@@ -103,7 +110,7 @@ impl Service {
                 None
             }
         };
-        self.answer(outcome);
+        self.answer(outcome, net);
     }
 
     /// Whether SIGHUP has its first meaning: the terminal we were started from is gone.
@@ -112,8 +119,10 @@ impl Service {
     }
 
     /// Tells who asked what came of a reload; the log has it already.
-    fn answer(&self, outcome: Option<Outcome>) {
-        let _ = outcome.and_then(|outcome| outcome.asker);
+    fn answer(&mut self, outcome: Option<Outcome>, net: &mut Os) {
+        if let Some(outcome) = outcome {
+            self.desk.answer(outcome, net);
+        }
     }
 }
 

@@ -39,9 +39,10 @@ fn after_a_failed_first_login_there_is_no_second_try() {
     let machine = Machine { hostname: "test".to_owned(), memory_available: Some(1 << 30) };
     let mut net = Os::new(None).unwrap();
     let client = Client::new(&config, &machine, net.now()).unwrap();
+    let desk = Desk::open(&config, "x.toml", &mut net).unwrap();
     let reloader = Reloader::new("x.toml", config, machine);
     let (state, loader) = (State::none(), Loader::default());
-    let exit = Service { client, reloader, state, loader, terminal: false }.run(&mut net).unwrap();
+    let exit = Service { client, reloader, desk, state, loader, terminal: false }.run(&mut net).unwrap();
     assert!(matches!(&exit, Exit::LoginFailed(why) if why.contains("refused")), "{exit:?}");
     let lines = LINES.take();
     let said = |part: &str| lines.iter().filter(|line| line.contains(part)).count();

@@ -11,9 +11,13 @@
 //! * *Why are held bytes counted by record headers?* The library remembers how much of its input it has read but does
 //!   not say so. It reads whole records and no others, so the headers tell.
 
+#[cfg(feature = "admin-tls")]
+mod server;
 mod settings;
 mod verify;
 
+#[cfg(feature = "admin-tls")]
+pub use server::{ServerSettings, TlsServer};
 pub use settings::{Settings, SettingsError};
 
 use crate::wire::frame;

@@ -80,7 +80,7 @@ impl Settings {
 
 /// ring's, with ChaCha20 first where the CPU has no instructions for AES: frps follows this order, and AES takes a MIPS
 /// several times as long.
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     let mut provider = ring::default_provider();
     if !has_aes() {
         let chacha = [
@@ -119,7 +119,7 @@ fn verifier(
     Ok(Arc::new(Trusted { provider, roots, anchors }))
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(list) if list.is_empty() => Err("there is no PEM certificate in it".to_owned()),
@@ -128,6 +128,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, SettingsError> {
+pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, SettingsError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|e| SettingsError::Key(e.to_string()))
 }

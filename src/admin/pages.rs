@@ -1,0 +1,84 @@
+//! The actions behind the paths.
+//!
+//! Owns nothing. Does not wait: what takes longer is a [`Reply`] that says so. Always true: an answer shows one moment.
+//! Worst case: 400 bytes a proxy.
+
+use super::metrics as exposition;
+use super::reply::{Call, Reply, json};
+use super::routes::not_found;
+use super::{overview, status as states};
+use crate::proto::http::{Request, Response};
+
+/// The page: one file that asks for nothing but `/api/redial`.
+const PAGE: &[u8] = include_bytes!("page.html");
+/// What the page may do: its own styles and script, and questions to us.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+                      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(super) fn healthz(_: Call<'_>) -> Reply {
+    Reply::Now(Response::empty(200))
+}
+
+pub(super) fn status(call: Call<'_>) -> Reply {
+    let report = call.client.report(call.net);
+    Reply::Now(json(|j| states::write(&report, j)))
+}
+
+pub(super) fn redial(call: Call<'_>) -> Reply {
+    let report = call.client.report(call.net);
+    Reply::Now(json(|j| overview::write(&report, j)).with("Cache-Control", "no-store"))
+}
+
+pub(super) fn metrics(call: Call<'_>) -> Reply {
+    let text = exposition::write(&call.client.report(call.net));
+    Reply::Now(Response::new(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
+}
+
+pub(super) fn reload(call: Call<'_>) -> Reply {
+    let strict = value(call.request, "strictConfig");
+    let strict = strict.is_some_and(|v| ["1", "t", "T", "true", "TRUE", "True"].contains(&v));
+    Reply::Reload { strict, confirm: confirmed(call.request) }
+}
+
+/// The value of a key in the query.
+fn value<'a>(request: &'a Request, key: &str) -> Option<&'a str> {
+    request.query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// How long a reload is on trial.
+pub(super) fn confirmed(request: &Request) -> Option<u32> {
+    value(request, "confirm").and_then(|seconds| seconds.parse().ok())
+}
+
+pub(super) fn stop(_: Call<'_>) -> Reply {
+    Reply::Stop
+}
+
+pub(super) fn read_config(_: Call<'_>) -> Reply {
+    Reply::ReadConfig
+}
+
+pub(super) fn write_config(call: Call<'_>) -> Reply {
+    match call.body {
+        body if body.is_empty() => Reply::Fail(400, "body can't be empty".to_owned()),
+        body => Reply::WriteConfig(body),
+    }
+}
+
+pub(super) fn proxy_config(call: Call<'_>) -> Reply {
+    Reply::Fail(404, format!("proxy {:?} not found", call.name))
+}
+
+pub(super) fn visitor_config(call: Call<'_>) -> Reply {
+    Reply::Fail(404, format!("visitor {:?} not found", call.name))
+}
+
+pub(super) fn page(_: Call<'_>) -> Reply {
+    let page = Response::new(200, "text/html; charset=utf-8", PAGE);
+    let page = page.with("Content-Security-Policy", POLICY).with("X-Content-Type-Options", "nosniff");
+    Reply::Now(page.with("Referrer-Policy", "no-referrer").with("Cache-Control", "no-cache"))
+}
+
+pub(super) fn nothing(_: Call<'_>) -> Reply {
+    Reply::Now(not_found())
+}
