@@ -400,7 +400,7 @@ impl Admin {
             Ok(FileDone::Written) => Ok(Response::empty(200)),
             Ok(FileDone::Read(files)) => match files.into_iter().next() {
                 Some(Ok(file)) => Ok(Response::new(200, "text/plain; charset=utf-8", file.bytes)),
-                Some(Err(text)) => Err((400, text)),
+                Some(Err(text)) => Err((400, format!("invalid argument: {text}"))),
                 None => Err((500, "there is no file".to_owned())),
             },
             Ok(FileDone::Listed(_)) => Err((500, "there is no file".to_owned())),
@@ -433,7 +433,7 @@ impl Admin {
 
 /// As Go's `http.Error` words it.
 fn denial() -> Response {
-    let denial = Response::text(401, "Unauthorized\n").with("WWW-Authenticate", "Basic realm=\"Restricted\"");
+    let denial = Response::text(401, "Unauthorized\n").with("Www-Authenticate", "Basic realm=\"Restricted\"");
     denial.with("X-Content-Type-Options", "nosniff")
 }
 

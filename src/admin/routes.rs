@@ -21,7 +21,7 @@ pub(super) struct Route {
     path: &'static str,
     /// Nobody is asked who he is.
     pub(super) open: bool,
-    /// Asked so often that it is logged at debug level.
+    /// Asked so often, or by anybody, that it is logged at debug level.
     pub(super) quiet: bool,
     /// Bytes of body that are taken.
     pub(super) body: usize,
@@ -33,7 +33,7 @@ const fn get(path: &'static str, act: fn(Call<'_>) -> Reply) -> Route {
 }
 
 const ROUTES: &[Route] = &[
-    Route { method: None, open: true, ..get("/healthz", pages::healthz) },
+    Route { method: None, open: true, quiet: true, ..get("/healthz", pages::healthz) },
     get("/api/status", pages::status),
     get("/api/reload", pages::reload),
     Route { method: Some(Method::Post), body: SMALL, ..get("/api/stop", pages::stop) },

@@ -170,7 +170,7 @@ fn a_refusal_takes_a_while_and_holds_up_nobody() {
     site.run(millis(150));
     let said = site.heard(wrong);
     assert!(said.starts_with("HTTP/1.1 401 Unauthorized\r\n") && said.ends_with("\r\n\r\nUnauthorized\n"), "{said}");
-    assert!(said.contains("WWW-Authenticate: Basic realm=\"Restricted\"\r\n"));
+    assert!(said.contains("Www-Authenticate: Basic realm=\"Restricted\"\r\n"));
     assert!(site.heard(none).contains("401") && site.heard(none).contains("Connection: close"));
     assert!(site.most.1 < 1000, "nothing of the body was kept");
     // The router answers without asking who it is.

@@ -137,8 +137,8 @@ fn log(mut t: Scope<'_>) -> Log {
 fn web_server(top: &mut Scope<'_>) -> Option<web::WebServer> {
     let line = top.line_of("webServer").unwrap_or(0);
     let found = web::resolve(top.table("webServer"));
-    if found.is_some() {
-        top.report().add(Warning, line, "webServer", "the admin server is not supported yet: none is started");
+    if found.is_some() && !cfg!(feature = "admin") {
+        top.report().lacks(line, "webServer.port", "this redial is built without \"admin\"");
     }
     found
 }

@@ -290,7 +290,6 @@ fn odd_values_are_warned_about_and_used() {
     assert_eq!(warned("transport.connectServerLocalIP = \"eth0\"").0.transport.local_ip, None);
     assert!(warned("transport.dialServerKeepalive = 3").1.contains("seconds"));
     assert!(warned("serverAddr = \"1.2.3.4:7000\"").1.contains("serverPort"));
-    assert!(warned("webServer.port = 7400").1.contains("not supported yet"));
     assert!(warned("[transport]\ntcpMux = false\nheartbeatInterval = -1").1.contains("90 s"));
     assert!(warned("[transport.tls]\nenable = false\ncertFile = \"/x\"").1.contains("is invalid when"));
 }
