@@ -15,12 +15,15 @@ mod desk;
 mod dispatch;
 mod fleet;
 mod logger;
+mod notify;
 mod reload;
+mod repeat;
 #[cfg(feature = "selftest")]
 mod selftest;
 mod service;
 mod sink;
 mod state;
+mod syslog;
 mod verify;
 
 use crate::client::FRP_VERSION;

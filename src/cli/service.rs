@@ -21,7 +21,7 @@ pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
     for warning in warnings.iter().filter(|f| f.severity > Severity::Note) {
         print(&format!("WARNING: {warning}"));
     }
-    logger::start(&config.log)?;
+    logger::start(&config.log, &config.extension)?;
     if std::env::var_os("http_proxy").is_some_and(|url| !url.is_empty()) {
         log::warn!("http_proxy is set: frpc would connect through it, redial connects directly");
     }

@@ -26,6 +26,10 @@ pub struct Extension {
     pub failback: Duration,
     /// `stateFile`: where the program keeps what outlives it.
     pub state_file: StateFile,
+    /// `logMaxSize`: bytes of a log file before a new one is begun (64 KiB and more; 10 MiB); `None`: no limit.
+    pub log_max_size: Option<u64>,
+    /// `syslog`: log lines go to the system's log in place of `log.to`.
+    pub syslog: bool,
     /// How the first server is reached.
     pub way: Way,
     /// `servers`: further ones, in the order in which they are tried.
@@ -99,10 +103,12 @@ pub(super) fn resolve(mut t: Scope<'_>, port: u16) -> Extension {
     let spread = seconds(t.int_in("spread", 1..=60), 2);
     let failback = seconds(t.int_in("failback", 10..=86_400), 600);
     let state_file = state_file(&mut t);
+    let log_max_size = log_max_size(&mut t);
+    let syslog = t.flag("syslog").unwrap_or(false);
     let way = way(&mut t);
     let servers = servers(&mut t, port);
     t.finish(&[]);
-    Extension { probe, spread, failback, state_file, way, servers }
+    Extension { probe, spread, failback, state_file, log_max_size, syslog, way, servers }
 }
 
 fn state_file(t: &mut Scope<'_>) -> StateFile {
@@ -116,6 +122,17 @@ fn state_file(t: &mut Scope<'_>) -> StateFile {
         t.report().error(line, &key, format!("\"{value}\" is a directory: name a file in it"));
     }
     StateFile::At(value)
+}
+
+/// In KiB; 0 is no limit. frpc has none, but the disks it runs on are larger.
+fn log_max_size(t: &mut Scope<'_>) -> Option<u64> {
+    let (line, key) = (t.line_of("logMaxSize").unwrap_or_else(|| t.line()), t.path("logMaxSize"));
+    let there = t.int_in("logMaxSize", 0..=4 << 20);
+    let kib = u64::try_from(there.unwrap_or(10 << 10)).unwrap_or_default();
+    if (1..64).contains(&kib) {
+        t.report().error(line, &key, "less than 64 (KiB) holds no log; 0 is no limit");
+    }
+    (kib > 0).then_some(kib << 10)
 }
 
 fn detect(t: &mut Scope<'_>) -> Duration {

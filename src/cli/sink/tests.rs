@@ -2,6 +2,7 @@ use super::*;
 
 use rustix::fs::fcntl_getfl;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::channel;
@@ -95,17 +96,31 @@ fn a_reader_that_is_gone_does_no_harm() {
     assert!(sink.waiting.is_empty());
 }
 
+/// A directory for one test.
+fn dir(name: &str) -> std::path::PathBuf {
+    let dir = std::env::temp_dir().join(format!("redial-log-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&dir);
+    dir
+}
+
+fn sink(path: &Path, max_days: Option<u32>, cap: Option<u64>) -> Sink {
+    Sink::file(path.to_str().unwrap(), max_days, cap, Clock::new()).unwrap()
+}
+
+fn file(sink: &mut Sink) -> &mut LogFile {
+    let Out::File(file) = &mut sink.out else { panic!("a file") };
+    file
+}
+
 #[test]
 fn a_file_is_appended_to_and_rotated() {
-    let dir = std::env::temp_dir().join(format!("redial-log-{}", std::process::id()));
+    let dir = dir("days");
     let path = dir.join("deep/redial.log");
-    let text = path.to_str().unwrap();
-    Sink::file(text, Some(3), Clock::new()).unwrap().write_all(b"one\n").unwrap();
-    let mut sink = Sink::file(text, Some(3), Clock::new()).unwrap();
+    sink(&path, Some(3), None).write_all(b"one\n").unwrap();
+    let mut sink = sink(&path, Some(3), None);
     sink.write_all(b"two\n").unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-    let Out::File(file) = &mut sink.out else { panic!("a file") };
-    file.day = (1999, 12, 31);
+    file(&mut sink).day = (1999, 12, 31);
     let old = path.with_file_name("redial.20000101-000000.log");
     let other = path.with_file_name("redial.notes.log");
     for name in [&old, &other] {
@@ -118,5 +133,82 @@ fn a_file_is_appended_to_and_rotated() {
     let kept = fs::read_dir(path.parent().unwrap()).unwrap().count();
     assert_eq!(kept, 3, "the new file, the one of before, the notes");
     fs::remove_dir_all(&dir).unwrap();
-    assert!(Sink::file("/proc/no/such.log", None, Clock::new()).is_err());
+    assert!(Sink::file("/proc/no/such.log", None, None, Clock::new()).is_err());
+}
+
+#[test]
+fn a_file_keeps_to_its_cap_and_so_do_the_old_ones() {
+    let dir = dir("cap");
+    let path = dir.join("redial.log");
+    let mut sink = sink(&path, None, Some(1000));
+    // Old ones as if they had been written a second apart.
+    for n in 0..9 {
+        fs::write(dir.join(format!("redial.20200101-00000{n}.log")), [b'x'; 900]).unwrap();
+    }
+    fs::write(dir.join("redial.mine.log"), [b'x'; 9000]).unwrap();
+    for n in 0..100 {
+        sink.write_all(format!("{n:03} {}\n", "y".repeat(95)).as_bytes()).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() <= 1000);
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.lines().all(|line| line.len() == 99) && text.ends_with(&format!("099 {}\n", "y".repeat(95))));
+    let names = fs::read_dir(&dir)
+        .unwrap()
+        .flatten()
+        .map(|e| (e.file_name().into_string().unwrap(), e.metadata().unwrap().len()));
+    let old: Vec<_> = names.filter(|(name, _)| name.starts_with("redial.2")).collect();
+    let bytes: u64 = old.iter().map(|(_, len)| len).sum();
+    assert!(bytes <= 3000 && old.len() >= 2, "{old:?}");
+    assert!(dir.join("redial.mine.log").exists());
+    // One line that is larger than the cap is still a line.
+    sink.write_all(format!("{}\n", "z".repeat(3000)).as_bytes()).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), 3001);
+    sink.write_all(b"next\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "next\n");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn what_others_move_or_remove_is_opened_anew() {
+    let dir = dir("moved");
+    let path = dir.join("redial.log");
+    let mut sink = sink(&path, None, None);
+    sink.write_all(b"one\n").unwrap();
+    fs::rename(&path, dir.join("moved")).unwrap();
+    sink.write_all(b"two\n").unwrap();
+    sink.reopen();
+    sink.write_all(b"three\n").unwrap();
+    assert_eq!(fs::read_to_string(dir.join("moved")).unwrap(), "one\ntwo\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+    // And within a minute by itself.
+    fs::remove_file(&path).unwrap();
+    file(&mut sink).minute = (99, 99);
+    sink.write_all(b"four\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
+    sink.reopen();
+    sink.write_all(b"five\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "four\nfive\n");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_full_disk_costs_lines_and_says_so_when_there_is_room_again() {
+    let dir = dir("full");
+    fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("redial.log");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let mut sink = sink(&path, None, None);
+    for _ in 0..5 {
+        sink.write_all(b"lost\n").unwrap();
+    }
+    assert!(sink.waiting.is_empty());
+    sink.torn = true;
+    fs::remove_file(&path).unwrap();
+    sink.reopen();
+    sink.write_all(b"kept\n").unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text, "\n(5 log lines were lost: No space left on device (os error 28))\nkept\n");
+    sink.write_all(b"more\n").unwrap();
+    assert!(fs::read_to_string(&path).unwrap().ends_with("kept\nmore\n"), "said once");
+    fs::remove_dir_all(&dir).unwrap();
 }
