@@ -10,8 +10,11 @@
 //!   leaves the others alone.
 
 use super::command::Invocation;
+use super::notify::{self, Notify};
 use super::print;
+use crate::proto::time::{Instant, millis};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
+use rustix::time::{ClockId, clock_gettime};
 use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::fs;
 use std::io::{self, Read};
@@ -115,6 +118,8 @@ impl Fleet {
 
     fn wait(mut self) -> io::Result<()> {
         let mut bytes = [0; 64];
+        let mut notify = Notify::new();
+        notify.ready();
         loop {
             for (signal, _) in self.flags.iter().filter(|(_, flag)| flag.swap(false, Ordering::Relaxed)) {
                 for pid in self.children.iter().filter_map(|(_, child)| i32::try_from(child.id()).ok()) {
@@ -135,15 +140,29 @@ impl Fleet {
                 }
             });
             if self.children.is_empty() {
+                notify.stopping();
                 return Ok(());
             }
+            let now = now();
+            notify.status(&format!("{} clients", self.children.len()));
+            notify.turn(now);
+            // Only the watchdog needs us to wake by ourselves.
+            let pause = notify.deadline().map(|due| due.since(now).max(millis(1)));
+            self.wake.set_read_timeout(pause)?;
             match self.wake.read(&mut bytes) {
                 Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if [io::ErrorKind::Interrupted, io::ErrorKind::WouldBlock].contains(&e.kind()) => {}
                 Err(e) => return Err(e),
             }
         }
     }
+}
+
+/// There is no loop here to take the time from.
+fn now() -> Instant {
+    let now = clock_gettime(ClockId::Monotonic);
+    let (secs, micros) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec / 1000));
+    Instant::from_micros(secs.unwrap_or_default().saturating_mul(1_000_000).saturating_add(micros.unwrap_or_default()))
 }
 
 /// frpc's words.
@@ -162,6 +181,10 @@ fn command(file: &Path, said: &Invocation) -> Command {
     let unsafe_features = said.list("allow-unsafe").join(",");
     if !unsafe_features.is_empty() {
         command.arg(format!("--allow-unsafe={unsafe_features}"));
+    }
+    // Those are meant for us.
+    for name in notify::VARIABLES {
+        command.env_remove(name);
     }
     command.env(PARENT, std::process::id().to_string());
     command

@@ -16,6 +16,7 @@
 //! * *Why does a trial take everything over, and a plain reload the proxies alone?* The latter is frpc's contract. The
 //!   trial is for who changes the server's address from afar: without a way back nobody would dare to.
 
+use super::logger;
 use crate::client::{Client, Machine};
 use crate::config::{Config, Files, Finding, Loaded, Loader, Proxy, Severity, Want};
 use crate::net::{FileDone, FileJob, Net, Token};
@@ -186,10 +187,12 @@ impl Reloader {
             log::warn!("{warning}");
         }
         let changed = self.config.differs(&config);
+        logger::set_level(config.log.level);
         let Some(within) = order.confirm else {
             if !changed.is_empty() {
                 log::warn!("reload: changed, but kept until redial starts again: {}", changed.join(", "));
             }
+            self.config.log.level = config.log.level;
             self.adapt(&mut config);
             client.reload(&config.proxies);
             log::info!("success reload conf");
@@ -252,9 +255,13 @@ impl Reloader {
         }
         let why = client.unsettled();
         match back {
-            Back::Proxies(before) => client.reload(&before),
+            Back::Proxies(before) => {
+                logger::set_level(self.config.log.level);
+                client.reload(&before);
+            }
             Back::Config(before) => match Client::new(&before, &self.machine, net.now()) {
                 Ok(old) => {
+                    logger::set_level(before.log.level);
                     self.config = Config { proxies: Vec::new(), ..*before };
                     Self::replace(old, client, net);
                 }

@@ -1,13 +1,15 @@
 //! Lines that say the same again and again.
 //!
 //! Owns the last line and how often it came since. Does not write, and reads no clock. Always true: only what is the same in
-//! every letter behind the time is held back, only right behind its like, and never longer than [`HOLD`]; a line that came
-//! once more is written as it is, more than that become a count. Worst case: [`LONGEST`] twice.
+//! every letter behind the time is held back, only right behind [`FREE`] of its like, and never longer than [`HOLD`]; one line
+//! that was held back is written as it is, more become a count. Worst case: [`LONGEST`] twice.
 
 use crate::proto::time::{Duration, Instant, secs};
 
 /// How long lines are held back, and how far apart two may be to count as a repetition.
 const HOLD: Duration = secs(5);
+/// So many are written before one is held back: who awaits a line that may come twice does not wait for us.
+const FREE: u32 = 3;
 /// Longer lines, in bytes, are never held back.
 const LONGEST: usize = 1024;
 
@@ -17,6 +19,8 @@ pub(super) struct Repeat {
     last: String,
     /// When the last line, or the count of it, was written.
     at: Instant,
+    /// How often the last line was written.
+    written: u32,
     held: u32,
     /// The first line that is held back.
     first: String,
@@ -38,7 +42,13 @@ impl Repeat {
     /// what would be written.
     pub(super) fn see(&mut self, body: &str, line: &str, now: Instant) -> (Option<Held>, bool) {
         let fresh = now.since(self.at) < HOLD || self.held > 0;
-        if body == self.last && fresh && body.len() <= LONGEST {
+        let again = body == self.last && fresh && body.len() <= LONGEST;
+        if again && self.written < FREE {
+            self.written += 1;
+            self.at = now;
+            return (None, true);
+        }
+        if again {
             let over = self.due.is_some_and(|due| now >= due).then(|| self.take(now)).flatten();
             if self.held == 0 {
                 self.first.clear();
@@ -53,7 +63,7 @@ impl Repeat {
         if body.len() <= LONGEST {
             self.last.push_str(body);
         }
-        self.at = now;
+        (self.at, self.written) = (now, 1);
         (held, true)
     }
 
@@ -86,19 +96,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_comes_twice_is_written_twice() {
+    fn a_line_that_is_held_back_alone_is_written_as_it_is() {
         let mut repeat = Repeat::default();
-        assert_eq!(repeat.see("a", "1 a", at(0)), (None, true));
-        assert_eq!(repeat.see("a", "2 a", at(1)), (None, false));
-        assert_eq!(repeat.see("b", "3 b", at(2)), (Some(Held::Line("2 a".to_owned())), true));
-        assert_eq!(repeat.see("a", "4 a", at(3)), (None, true), "not right behind its like");
+        for n in 1..=3 {
+            assert_eq!(repeat.see("a", "a", at(n)), (None, true));
+        }
+        assert_eq!(repeat.see("a", "4 a", at(4)), (None, false));
+        assert_eq!(repeat.see("b", "5 b", at(5)), (Some(Held::Line("4 a".to_owned())), true));
+        assert_eq!(repeat.see("a", "6 a", at(6)), (None, true), "not right behind its like");
         assert_eq!(repeat.deadline(), None);
     }
 
     #[test]
     fn more_become_a_count_in_bounded_time() {
         let mut repeat = Repeat::default();
-        repeat.see("a", "a", at(0));
+        (0..3).for_each(|_| assert!(repeat.see("a", "a", at(0)).1));
         for ms in 1..=100 {
             assert_eq!(repeat.see("a", "a", at(ms)), (None, false));
         }
@@ -115,12 +127,12 @@ mod tests {
     #[test]
     fn what_comes_slowly_or_is_long_is_never_held_back() {
         let mut repeat = Repeat::default();
-        for n in 0..5 {
+        for n in 0..9 {
             assert_eq!(repeat.see("a", "a", at(n * 5000)), (None, true));
         }
         let long = "x".repeat(LONGEST + 1);
-        for _ in 0..5 {
-            assert_eq!(repeat.see(&long, &long, at(20_001)), (None, true));
+        for _ in 0..9 {
+            assert_eq!(repeat.see(&long, &long, at(40_001)), (None, true));
         }
     }
 }

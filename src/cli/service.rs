@@ -1,9 +1,10 @@
 //! The client as a service: set-up, the loop, the end.
 //!
-//! Owns the client, the reload under way, the state file, and which of them an event is for. Does not decide anything about
+//! Owns the client, the reload under way, the state file, what systemd is told, and which of them an event is for. Does not decide anything about
 //! connections. Always true: a turn of the loop waits in one place only. Worst case: its parts, and the events of a turn.
 
 use super::desk::Desk;
+use super::notify::Notify;
 use super::reload::{self, Order, Outcome, Reloader};
 use super::state::State;
 use super::{lines, logger, print};
@@ -40,10 +41,14 @@ pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
     }
     let desk = Desk::open(&config, file, &mut net)?;
     let reloader = Reloader::new(file, config, machine);
-    let terminal = io::stdin().is_terminal();
-    let exit = Service { client, reloader, desk, state, loader, terminal }.run(&mut net)?;
-    log::info!("frpc service for config file [{file}] stopped");
-    match exit {
+    let (notify, terminal) = (Notify::new(), io::stdin().is_terminal());
+    let exit = Service { client, reloader, desk, state, loader, notify, terminal }.run(&mut net);
+    if exit.is_ok() {
+        log::info!("frpc service for config file [{file}] stopped");
+    }
+    // What is held back is written before anything else is said.
+    log::logger().flush();
+    match exit? {
         Exit::Terminated => Ok(()),
         Exit::LoginFailed(why) => Err(format!(
             "login to the server failed: {why}. With loginFailExit enabled, no additional retries will be attempted"
@@ -58,6 +63,7 @@ pub(super) struct Service {
     pub(super) desk: Desk,
     pub(super) state: State,
     pub(super) loader: Loader,
+    pub(super) notify: Notify,
     /// Standard input was a terminal at start.
     pub(super) terminal: bool,
 }
@@ -65,7 +71,14 @@ pub(super) struct Service {
 impl Service {
     /// The loop.
     pub(super) fn run(&mut self, net: &mut Os) -> Result<Exit, String> {
+        let result = self.turns(net);
+        self.notify.stopping();
+        result
+    }
+
+    fn turns(&mut self, net: &mut Os) -> Result<Exit, String> {
         let mut events = Vec::new();
+        self.notify.ready();
         loop {
             self.client.turn(net);
             self.state.keep(&mut self.client);
@@ -78,8 +91,12 @@ impl Service {
             if let Some(pause) = self.client.pause() {
                 net.gather(pause);
             }
-            let deadline = sooner(self.client.deadline(), self.reloader.deadline());
-            let deadline = sooner(deadline, self.desk.deadline());
+            self.notify.status(self.client.doing());
+            self.notify.turn(net.now());
+            let log = logger::turn(net.now());
+            let deadlines =
+                [self.client.deadline(), self.reloader.deadline(), self.desk.deadline(), self.notify.deadline(), log];
+            let deadline = deadlines.into_iter().fold(None, sooner);
             net.wait(deadline, &mut events).map_err(|e| format!("the event loop failed: {e}"))?;
             for event in events.drain(..) {
                 self.handle(event, net);
@@ -100,6 +117,8 @@ impl Service {
                 None
             }
             Event::Signal(Signal::Reload) => {
+                logger::reopen();
+                self.notify.reloading();
                 self.reloader.order(Order { loader: self.loader, confirm: None, asker: None }, net)
             }
             Event::FilesDone { token, result } if token.port == reload::PORT => {
@@ -121,6 +140,7 @@ impl Service {
     /// Tells who asked what came of a reload; the log has it already.
     fn answer(&mut self, outcome: Option<Outcome>, net: &mut Os) {
         if let Some(outcome) = outcome {
+            self.notify.ready();
             self.desk.answer(outcome, net);
         }
     }

@@ -228,6 +228,11 @@ impl Client {
         }
     }
 
+    /// Where the session is, in a few words.
+    pub fn doing(&self) -> &'static str {
+        self.session.doing()
+    }
+
     fn on_ready(&mut self, token: Token, sock: Sock) {
         if token.port == LINK {
             let Some(link) = self.links.get_mut(token.task as usize).filter(|link| link.sock == sock) else { return };

@@ -238,6 +238,18 @@ impl Session {
         self.link().map(|(link, _)| link).into_iter().chain(self.standby.link())
     }
 
+    /// Where we are, in a few words.
+    pub(super) fn doing(&self) -> &'static str {
+        match &self.phase {
+            Phase::Waiting { no_route: true, .. } => "waiting for a route to the server",
+            Phase::Waiting { .. } => "waiting for the next try",
+            Phase::Dialing(_) => "connecting to the server",
+            Phase::Up(up) if !up.control.logged_in() => "logging in",
+            Phase::Up(up) if up.control.not_running().next().is_none() => "running",
+            Phase::Up(_) => "running, but not all proxies are",
+        }
+    }
+
     /// What is to be said about where we are and where we were.
     pub(super) fn status(&self, now: Instant) -> impl Iterator<Item = String> {
         let here = match &self.phase {

@@ -12,6 +12,7 @@
 
 mod ask;
 mod fleet;
+mod service;
 
 use std::fs;
 use std::os::unix::fs::symlink;

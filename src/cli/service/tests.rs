@@ -42,7 +42,8 @@ fn after_a_failed_first_login_there_is_no_second_try() {
     let desk = Desk::open(&config, "x.toml", &mut net).unwrap();
     let reloader = Reloader::new("x.toml", config, machine);
     let (state, loader) = (State::none(), Loader::default());
-    let exit = Service { client, reloader, desk, state, loader, terminal: false }.run(&mut net).unwrap();
+    let notify = Notify::new();
+    let exit = Service { client, reloader, desk, state, loader, notify, terminal: false }.run(&mut net).unwrap();
     assert!(matches!(&exit, Exit::LoginFailed(why) if why.contains("refused")), "{exit:?}");
     let lines = LINES.take();
     let said = |part: &str| lines.iter().filter(|line| line.contains(part)).count();

@@ -123,6 +123,10 @@ impl Jobs {
             self.bell = Some(bell);
         }
         let mut command = Command::new(&job.program);
+        // What systemd has said to us is not for them.
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            command.env_remove(name);
+        }
         command.args(&job.args).envs(job.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
