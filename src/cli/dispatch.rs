@@ -5,6 +5,7 @@
 //! nothing of its own.
 
 use super::command::{self, Act, Invocation, ROOT, Refusal, complete, help, man};
+use super::oneshot::{self, List};
 use super::{ask, fleet, print, say, service, verify, version, write_out};
 use crate::client::FRP_VERSION;
 use crate::config::{Loader, Purpose, Strictness};
@@ -72,7 +73,8 @@ fn act(program: &str, said: &Invocation) -> ExitCode {
             None => ask::run(ask, &config(said), &loader(said, Purpose::Verify), said),
         },
         Act::NatHole => not_yet("nathole discover"),
-        Act::Proxy(kind) | Act::Visitor(kind) => not_yet(kind),
+        Act::Proxy(kind) => one(kind, List::Proxies, said),
+        Act::Visitor(kind) => one(kind, List::Visitors, said),
         Act::Completion(shell) => print(&complete::script(shell, program)),
         Act::Complete => write_out(&complete::answer(&said.operands)),
         Act::Man => print(&man::page(program)),
@@ -129,7 +131,16 @@ fn client(said: &Invocation) -> ExitCode {
         return fleet::run(&dir, said);
     }
     fleet::join();
-    match service::run(&config(said), loader(said, Purpose::Run)) {
+    ended(service::run(&config(said), loader(said, Purpose::Run)))
+}
+
+/// One proxy or visitor, without a file.
+fn one(kind: &str, list: List, said: &Invocation) -> ExitCode {
+    ended(service::run_flags(oneshot::flags(kind, list, said), loader(said, Purpose::Run)))
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             print(&message);

@@ -16,6 +16,7 @@ mod dispatch;
 mod fleet;
 mod logger;
 mod notify;
+mod oneshot;
 mod reload;
 mod repeat;
 #[cfg(feature = "selftest")]

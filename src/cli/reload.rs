@@ -101,6 +101,10 @@ impl Reloader {
         if !matches!(self.state, State::Idle) {
             return Some(refuse(order, Refusal::Failed("another reload is under way".to_owned())));
         }
+        if self.file.is_empty() {
+            let why = "there is no file: everything came from the command line";
+            return Some(refuse(order, Refusal::Failed(why.to_owned())));
+        }
         let until = net.now() + PATIENCE;
         let wants = vec![Want::File(self.file.clone())];
         self.state = State::Reading(Reading { order, files: Files::held(), jobs: Vec::new(), rounds: 0, until });

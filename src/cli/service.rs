@@ -1,7 +1,8 @@
 //! The client as a service: set-up, the loop, the end.
 //!
-//! Owns the client, the reload under way, the state file, what systemd is told, and which of them an event is for. Does not decide anything about
-//! connections. Always true: a turn of the loop waits in one place only. Worst case: its parts, and the events of a turn.
+//! Owns the client, the reload under way, the state file, what systemd is told, and which of them an event is for. Does not
+//! decide anything about connections. Always true: a turn of the loop waits in one place only. Worst case: its parts, and
+//! the events of a turn.
 
 use super::desk::Desk;
 use super::notify::Notify;
@@ -9,16 +10,26 @@ use super::reload::{self, Order, Outcome, Reloader};
 use super::state::State;
 use super::{lines, logger, print};
 use crate::client::{Client, Exit, Machine};
-use crate::config::{Finding, Loaded, Loader, Severity};
+use crate::config::{Finding, Flag, Loaded, Loader, Severity};
 use crate::net::os::{self, Os};
 use crate::net::{Event, Net, Signal};
 use crate::proto::time::sooner;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-/// Runs the client to its end; the error is what to print.
+/// Runs the client with a file to its end; the error is what to print.
 pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
-    let Loaded { config, warnings } = loader.load(file).map_err(|findings| lines(&findings))?;
+    serve(file, loader, loader.load(file))
+}
+
+/// The same with flags in place of the file.
+pub(super) fn run_flags(flags: Vec<Flag>, loader: Loader) -> Result<(), String> {
+    serve("", loader, loader.resolve_flags(flags))
+}
+
+/// `file` is empty if there is none.
+fn serve(file: &str, loader: Loader, loaded: Result<Loaded, Vec<Finding>>) -> Result<(), String> {
+    let Loaded { config, warnings } = loaded.map_err(|findings| lines(&findings))?;
     for warning in warnings.iter().filter(|f| f.severity > Severity::Note) {
         print(&format!("WARNING: {warning}"));
     }
@@ -26,7 +37,9 @@ pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
     if std::env::var_os("http_proxy").is_some_and(|url| !url.is_empty()) {
         log::warn!("http_proxy is set: frpc would connect through it, redial connects directly");
     }
-    log::info!("start frpc service for config file [{file}] with aggregated configuration");
+    if !file.is_empty() {
+        log::info!("start frpc service for config file [{file}] with aggregated configuration");
+    }
     let fatal = |e: io::Error| format!("cannot start the event loop: {e}");
     let mut net = Os::new(config.dns_server).map_err(fatal)?;
     net.watch_signals().map_err(fatal)?;
@@ -43,7 +56,7 @@ pub(super) fn run(file: &str, loader: Loader) -> Result<(), String> {
     let reloader = Reloader::new(file, config, machine);
     let (notify, terminal) = (Notify::new(), io::stdin().is_terminal());
     let exit = Service { client, reloader, desk, state, loader, notify, terminal }.run(&mut net);
-    if exit.is_ok() {
+    if exit.is_ok() && !file.is_empty() {
         log::info!("frpc service for config file [{file}] stopped");
     }
     // What is held back is written before anything else is said.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process that ends with the test.
-struct Guard(Child);
+pub(super) struct Guard(pub(super) Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -18,12 +18,12 @@ impl Drop for Guard {
 }
 
 /// A port that was free a moment ago.
-fn port() -> u16 {
+pub(super) fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Asks again until the answer is as it should be.
-fn until(what: &str, mut ready: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !ready() {
         assert!(Instant::now() < deadline, "not in time: {what}");
@@ -31,7 +31,7 @@ fn until(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-fn start(dir: &Dir, program: &Path, args: &[&str]) -> Guard {
+pub(super) fn start(dir: &Dir, program: &Path, args: &[&str]) -> Guard {
     Guard(dir.command(program, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 

@@ -12,6 +12,7 @@
 
 mod ask;
 mod fleet;
+mod oneshot;
 mod service;
 
 use std::fs;
@@ -173,6 +174,11 @@ const CASES: &[(&str, i32, bool, &str)] = &[
     ("verify extra", 1, OUT, NO_FILE),
     ("-c x.toml verify", 1, OUT, "open x.toml: no such file or directory"),
     ("verify -c ''", 0, OUT, "frpc: the configuration file is not specified"),
+    ("tcp", 1, OUT, "name should not be empty"),
+    ("tcp help -v", 1, OUT, "name should not be empty"),
+    ("udp --local_port 1", 1, OUT, "name should not be empty"),
+    ("stcp foo", 1, OUT, "name should not be empty"),
+    ("stcp visitor", 1, OUT, "name is required"),
     ("--config_dir nowhere", 0, OUT, ""),
 ];
 

@@ -15,20 +15,8 @@ pub(in crate::cli) struct Flag {
     /// What holds if it is not said, as it would be said; empty for none.
     pub(in crate::cli) default: &'static str,
     pub(in crate::cli) help: &'static str,
-    /// What it stands for in a configuration.
-    #[expect(dead_code, reason = "for the commands that run one proxy, which are not there yet")]
-    pub(in crate::cli) key: Key,
-}
-
-/// Which key of the configuration a flag sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Key {
-    /// None.
-    None,
-    /// One of the client.
-    Client(&'static str),
-    /// One of the proxy or visitor.
-    Entry(&'static str),
+    /// The key of the configuration that it sets; those of the one proxy or visitor are below `proxies` and `visitors`.
+    pub(in crate::cli) key: Option<&'static str>,
 }
 
 /// What values a flag takes.

@@ -4,11 +4,16 @@
 //! 0.70.1 has them; those of redial alone are marked so. Worst case: nothing at run time.
 
 use super::complete::Shell;
-use super::flag::Key::{self, Client, Entry};
 use super::flag::Kind::{self, Bandwidth, Bool, Choice, Dir, Duration, File, Int, List, Map, Text};
 use super::{Act, Ask, Command, Flag};
 
-const fn flag(name: &'static str, kind: Kind, default: &'static str, key: Key, help: &'static str) -> Flag {
+const fn flag(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    key: Option<&'static str>,
+    help: &'static str,
+) -> Flag {
     Flag { name, short: None, kind, default, help, key }
 }
 
@@ -17,122 +22,134 @@ const fn short(short: char, flag: Flag) -> Flag {
 }
 
 /// Of every command.
-pub(in crate::cli) static HELP: Flag = short('h', flag("help", Bool, "", Key::None, "show this help"));
+pub(in crate::cli) static HELP: Flag = short('h', flag("help", Bool, "", None, "show this help"));
 
 static GLOBAL: [Flag; 5] = [
-    flag("allow-unsafe", List, "", Key::None, "allowed unsafe features, one or more of: TokenSourceExec"),
-    short('c', flag("config", File, "./frpc.ini", Key::None, "config file of frpc")),
-    flag("config-dir", Dir, "", Key::None, "config directory, run one frpc service for each file in config directory"),
-    flag("strict-config", Bool, "true", Key::None, "strict config parsing mode, unknown fields will cause an errors"),
-    short('v', flag("version", Bool, "", Key::None, "version of frpc that this program stands in for")),
+    flag("allow-unsafe", List, "", None, "allowed unsafe features, one or more of: TokenSourceExec"),
+    short('c', flag("config", File, "./frpc.ini", None, "config file of frpc")),
+    flag("config-dir", Dir, "", None, "config directory, run one frpc service for each file in config directory"),
+    flag("strict-config", Bool, "true", None, "strict config parsing mode, unknown fields will cause an errors"),
+    short('v', flag("version", Bool, "", None, "version of frpc that this program stands in for")),
 ];
 
 const PROTOCOLS: Kind = Choice(&["tcp", "kcp", "quic", "websocket", "wss"]);
 const LEVELS: Kind = Choice(&["trace", "debug", "info", "warn", "error"]);
 
 static CLIENT: [Flag; 13] = [
-    short('s', flag("server-addr", Text, "127.0.0.1", Client("serverAddr"), "frp server's address")),
-    short('P', flag("server-port", Int, "7000", Client("serverPort"), "frp server's port")),
+    short('s', flag("server-addr", Text, "127.0.0.1", Some("serverAddr"), "frp server's address")),
+    short('P', flag("server-port", Int, "7000", Some("serverPort"), "frp server's port")),
     short(
         'p',
         flag(
             "protocol",
             PROTOCOLS,
             "tcp",
-            Client("transport.protocol"),
+            Some("transport.protocol"),
             "optional values are [tcp kcp quic websocket wss]",
         ),
     ),
-    short('u', flag("user", Text, "", Client("user"), "user")),
-    flag("client-id", Text, "", Client("clientID"), "unique identifier for this frpc instance"),
-    short('t', flag("token", Text, "", Client("auth.token"), "auth token")),
-    flag("log-level", LEVELS, "info", Client("log.level"), "log level"),
-    flag("log-file", File, "console", Client("log.to"), "console or file path"),
-    flag("log-max-days", Int, "3", Client("log.maxDays"), "days that log files are kept"),
-    flag("disable-log-color", Bool, "", Client("log.disablePrintColor"), "disable log color in console"),
-    flag("tls-enable", Bool, "true", Client("transport.tls.enable"), "enable frpc tls"),
+    short('u', flag("user", Text, "", Some("user"), "user")),
+    flag("client-id", Text, "", Some("clientID"), "unique identifier for this frpc instance"),
+    short('t', flag("token", Text, "", Some("auth.token"), "auth token")),
+    flag("log-level", LEVELS, "info", Some("log.level"), "log level"),
+    flag("log-file", File, "console", Some("log.to"), "console or file path"),
+    flag("log-max-days", Int, "3", Some("log.maxDays"), "days that log files are kept"),
+    flag("disable-log-color", Bool, "", Some("log.disablePrintColor"), "disable log color in console"),
+    flag("tls-enable", Bool, "true", Some("transport.tls.enable"), "enable frpc tls"),
     flag(
         "tls-server-name",
         Text,
         "",
-        Client("transport.tls.serverName"),
+        Some("transport.tls.serverName"),
         "specify the custom server name of tls certificate",
     ),
-    flag("dns-server", Text, "", Client("dnsServer"), "specify dns server instead of using system default one"),
+    flag("dns-server", Text, "", Some("dnsServer"), "specify dns server instead of using system default one"),
 ];
 
 static PROXY: [Flag; 9] = [
-    short('n', flag("proxy-name", Text, "", Entry("name"), "proxy name")),
-    short('i', flag("local-ip", Text, "127.0.0.1", Entry("localIP"), "local ip")),
-    short('l', flag("local-port", Int, "", Entry("localPort"), "local port")),
-    flag("ue", Bool, "", Entry("transport.useEncryption"), "use encryption"),
-    flag("uc", Bool, "", Entry("transport.useCompression"), "use compression"),
-    flag("bandwidth-limit", Bandwidth, "", Entry("transport.bandwidthLimit"), "bandwidth limit (e.g. 100KB or 1MB)"),
+    short('n', flag("proxy-name", Text, "", Some("proxies.name"), "proxy name")),
+    short('i', flag("local-ip", Text, "127.0.0.1", Some("proxies.localIP"), "local ip")),
+    short('l', flag("local-port", Int, "", Some("proxies.localPort"), "local port")),
+    flag("ue", Bool, "", Some("proxies.transport.useEncryption"), "use encryption"),
+    flag("uc", Bool, "", Some("proxies.transport.useCompression"), "use compression"),
+    flag(
+        "bandwidth-limit",
+        Bandwidth,
+        "",
+        Some("proxies.transport.bandwidthLimit"),
+        "bandwidth limit (e.g. 100KB or 1MB)",
+    ),
     flag(
         "bandwidth-limit-mode",
         Choice(&["client", "server"]),
         "client",
-        Entry("transport.bandwidthLimitMode"),
+        Some("proxies.transport.bandwidthLimitMode"),
         "bandwidth limit mode",
     ),
-    flag("metadatas", Map, "", Entry("metadatas"), "metadata key-value pairs (e.g., key1=value1,key2=value2)"),
-    flag("annotations", Map, "", Entry("annotations"), "annotation key-value pairs (e.g., key1=value1,key2=value2)"),
+    flag("metadatas", Map, "", Some("proxies.metadatas"), "metadata key-value pairs (e.g., key1=value1,key2=value2)"),
+    flag(
+        "annotations",
+        Map,
+        "",
+        Some("proxies.annotations"),
+        "annotation key-value pairs (e.g., key1=value1,key2=value2)",
+    ),
 ];
 
-static REMOTE: [Flag; 1] = [short('r', flag("remote-port", Int, "", Entry("remotePort"), "remote port"))];
+static REMOTE: [Flag; 1] = [short('r', flag("remote-port", Int, "", Some("proxies.remotePort"), "remote port"))];
 
 static DOMAIN: [Flag; 2] = [
-    short('d', flag("custom-domain", List, "", Entry("customDomains"), "custom domains")),
-    flag("sd", Text, "", Entry("subdomain"), "sub domain"),
+    short('d', flag("custom-domain", List, "", Some("proxies.customDomains"), "custom domains")),
+    flag("sd", Text, "", Some("proxies.subdomain"), "sub domain"),
 ];
 
 static HTTP: [Flag; 2] = [
-    flag("locations", List, "", Entry("locations"), "locations"),
-    flag("host-header-rewrite", Text, "", Entry("hostHeaderRewrite"), "host header rewrite"),
+    flag("locations", List, "", Some("proxies.locations"), "locations"),
+    flag("host-header-rewrite", Text, "", Some("proxies.hostHeaderRewrite"), "host header rewrite"),
 ];
 
 static HTTP_AUTH: [Flag; 2] = [
-    flag("http-user", Text, "", Entry("httpUser"), "http auth user"),
-    flag("http-pwd", Text, "", Entry("httpPassword"), "http auth password"),
+    flag("http-user", Text, "", Some("proxies.httpUser"), "http auth user"),
+    flag("http-pwd", Text, "", Some("proxies.httpPassword"), "http auth password"),
 ];
 
-static MUX: [Flag; 1] = [flag("mux", Choice(&["httpconnect"]), "", Entry("multiplexer"), "multiplexer")];
+static MUX: [Flag; 1] = [flag("mux", Choice(&["httpconnect"]), "", Some("proxies.multiplexer"), "multiplexer")];
 
 static SECRET: [Flag; 2] = [
-    flag("sk", Text, "", Entry("secretKey"), "secret key"),
-    flag("allow-users", List, "", Entry("allowUsers"), "allow visitor users"),
+    flag("sk", Text, "", Some("proxies.secretKey"), "secret key"),
+    flag("allow-users", List, "", Some("proxies.allowUsers"), "allow visitor users"),
 ];
 
 static VISITOR: [Flag; 8] = [
-    short('n', flag("visitor-name", Text, "", Entry("name"), "visitor name")),
-    flag("server-name", Text, "", Entry("serverName"), "server name"),
-    flag("server-user", Text, "", Entry("serverUser"), "server user"),
-    flag("sk", Text, "", Entry("secretKey"), "secret key"),
-    flag("bind-addr", Text, "", Entry("bindAddr"), "bind addr"),
-    flag("bind-port", Int, "", Entry("bindPort"), "bind port"),
-    flag("ue", Bool, "", Entry("transport.useEncryption"), "use encryption"),
-    flag("uc", Bool, "", Entry("transport.useCompression"), "use compression"),
+    short('n', flag("visitor-name", Text, "", Some("visitors.name"), "visitor name")),
+    flag("server-name", Text, "", Some("visitors.serverName"), "server name"),
+    flag("server-user", Text, "", Some("visitors.serverUser"), "server user"),
+    flag("sk", Text, "", Some("visitors.secretKey"), "secret key"),
+    flag("bind-addr", Text, "", Some("visitors.bindAddr"), "bind addr"),
+    flag("bind-port", Int, "", Some("visitors.bindPort"), "bind port"),
+    flag("ue", Bool, "", Some("visitors.transport.useEncryption"), "use encryption"),
+    flag("uc", Bool, "", Some("visitors.transport.useCompression"), "use compression"),
 ];
 
-static ADMIN: [Flag; 1] = [flag("api-timeout", Duration, "30s", Key::None, "timeout for admin API calls")];
+static ADMIN: [Flag; 1] = [flag("api-timeout", Duration, "30s", None, "timeout for admin API calls")];
 
 static CONFIRM: [Flag; 1] = [flag(
     "confirm",
     Int,
     "",
-    Key::None,
+    None,
     "go back to the old configuration unless the new one logs in within so many seconds (redial only)",
 )];
 
-static JSON: [Flag; 1] = [flag("json", Bool, "", Key::None, "print the findings as JSON, for programs (redial only)")];
+static JSON: [Flag; 1] = [flag("json", Bool, "", None, "print the findings as JSON, for programs (redial only)")];
 
 static NAT_HOLE: [Flag; 2] = [
-    flag("nat-hole-stun-server", Text, "", Key::None, "STUN server address for nathole"),
-    short('l', flag("nat-hole-local-addr", Text, "", Key::None, "local address to connect STUN server")),
+    flag("nat-hole-stun-server", Text, "", None, "STUN server address for nathole"),
+    short('l', flag("nat-hole-local-addr", Text, "", None, "local address to connect STUN server")),
 ];
 
 static NO_DESCRIPTIONS: [Flag; 1] =
-    [flag("no-descriptions", Bool, "", Key::None, "disable completion descriptions (accepted, without effect)")];
+    [flag("no-descriptions", Bool, "", None, "disable completion descriptions (accepted, without effect)")];
 
 static SHELL_FLAGS: [&[Flag]; 1] = [&NO_DESCRIPTIONS];
 static CLIENT_FLAGS: [&[Flag]; 1] = [&CLIENT];
