@@ -40,7 +40,7 @@ pub(super) fn start(log: &config::Log, extension: &config::Extension) -> Result<
             None => Sink::stdout()?,
             Some(path) => Sink::file(path, log.max_days, extension.log_max_size, Clock::new())?,
         };
-        (Out::Sink(sink), None)
+        (Out::Sink(Box::new(sink)), None)
     };
     let color = log.color && log.file.is_none() && !extension.syslog && io::stdout().is_terminal();
     let lines = Lines { out, clock: Clock::new(), color, repeat: Repeat::default(), now: Instant::ZERO };
@@ -119,7 +119,7 @@ impl Log for Logger {
 }
 
 enum Out {
-    Sink(Sink),
+    Sink(Box<Sink>),
     Syslog(Syslog),
 }
 
@@ -219,7 +219,13 @@ mod tests {
 
     fn lines(path: &std::path::Path) -> Lines {
         let sink = Sink::file(path.to_str().unwrap(), None, None, Clock::new()).unwrap();
-        Lines { out: Out::Sink(sink), clock: Clock::new(), color: false, repeat: Repeat::default(), now: Instant::ZERO }
+        Lines {
+            out: Out::Sink(Box::new(sink)),
+            clock: Clock::new(),
+            color: false,
+            repeat: Repeat::default(),
+            now: Instant::ZERO,
+        }
     }
 
     fn log(lines: &mut Lines, level: Level, text: &str) {
