@@ -28,7 +28,7 @@ mod syslog;
 mod verify;
 
 use crate::client::FRP_VERSION;
-use crate::config::Finding;
+use crate::config::{Finding, Severity};
 use crate::net::os;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -67,8 +67,9 @@ fn line(finding: &Finding) -> String {
     if unreadable { finding.text.clone() } else { finding.to_string() }
 }
 
+/// Why a configuration is refused; what is merely odd in it is for `verify`.
 fn lines(findings: &[Finding]) -> String {
-    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    findings.iter().filter(|f| f.severity == Severity::Error).map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn version() -> String {
