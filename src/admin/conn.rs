@@ -57,7 +57,7 @@ pub(super) struct Conn {
     pub(super) serial: u32,
     pub(super) queued: bool,
     due: Instant,
-    /// When the last answer was out.
+    /// When it last asked something that not everybody may.
     rested: Instant,
     eof: bool,
     /// Bytes that may still come after the end.
@@ -85,10 +85,16 @@ impl Conn {
         }
     }
 
-    /// Since when it has asked nothing, if it asks nothing.
+    /// Since when it has asked nothing of weight. Questions that are refused, or that anybody may ask, have none: who asks
+    /// no others keeps its place no longer than who asks nothing.
     pub(super) fn rests(&self) -> Option<Instant> {
-        let nothing = matches!(self.wait, Wait::Nothing | Wait::Body(_));
-        nothing.then_some(self.rested)
+        let idle = matches!(self.wait, Wait::Nothing | Wait::Denied(_));
+        idle.then_some(self.rested)
+    }
+
+    /// It has asked something that not everybody may.
+    pub(super) fn earn(&mut self, now: Instant) {
+        self.rested = now;
     }
 
     /// Takes the body of the request.
@@ -201,8 +207,7 @@ impl Conn {
                 return Ok(false);
             }
             *out = Vec::new();
-            self.rested = net.now();
-            self.due = self.rested + PATIENCE;
+            self.due = net.now() + PATIENCE;
         }
     }
 

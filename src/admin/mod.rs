@@ -47,8 +47,8 @@ const FILE: u8 = 98;
 pub const MAX_CONNS: usize = 16;
 /// Bytes of bodies and answers, all connections together.
 pub const ROOM: usize = 6 * 1024 * 1024;
-/// A connection that asks nothing for so long makes room for one that waits.
-const REST: Duration = secs(2);
+/// A connection that asks nothing of weight for so long makes room for one that waits.
+const REST: Duration = secs(1);
 /// How long a refusal takes, as in frpc.
 const DENIAL: Duration = millis(200);
 /// The pause when the system has no descriptor left.
@@ -307,6 +307,9 @@ impl Admin {
         };
         if !route.open && !self.access.allows(request.authorization.as_deref()) {
             return self.deny(key, &request, net);
+        }
+        if let Some(conn) = self.conns.get_mut(key as usize).filter(|_| !route.open) {
+            conn.earn(self.now);
         }
         let asked = Asked { request, route, name };
         if route.body == 0 {

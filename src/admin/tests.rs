@@ -248,8 +248,9 @@ fn who_is_slow_is_dropped_and_wakes_nobody() {
 #[test]
 fn two_hundred_connections_do_not_keep_the_owner_out() {
     let mut site = Site::new(6);
-    for _ in 0..200 {
-        site.peer("GET / HTTP/1.1\r\n");
+    for i in 0..200 {
+        let says = ["GET / HTTP/1.1\r\n".to_owned(), "GET /api/status HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50)];
+        site.peer(&says[i % 2]);
     }
     site.run(secs(1));
     assert_eq!(site.admin.load().0, MAX_CONNS);
