@@ -30,11 +30,6 @@ impl Config {
     }
 }
 
-/// The name of a proxy on the wire: with its user's prefix (§6.1).
-pub fn wire_name(user: &str, name: &str) -> String {
-    if user.is_empty() { name.to_owned() } else { format!("{user}.{name}") }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config::parse;

@@ -8,7 +8,7 @@ use super::finding::Severity::Warning;
 use super::load::Purpose;
 use super::proxy::{self, Use};
 use super::scope::{Found, Scope};
-use super::{Config, Log, auth, redial, transport, visitor, web};
+use super::{Config, Log, auth, redial, store, transport, visitor, web};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -146,11 +146,16 @@ fn web_server(top: &mut Scope<'_>) -> Option<web::WebServer> {
 fn store_path(top: &mut Scope<'_>) -> Option<String> {
     let mut t = top.table("store");
     let found = t.text("path");
-    if let Some(f) = &found {
-        t.report().add(Warning, f.line, &f.key, "the proxy store is not supported yet: it is not read");
-    }
     t.finish(&[]);
-    found.map(|f| f.value)
+    let found = found?;
+    if !cfg!(feature = "json") {
+        top.report().error(
+            found.line,
+            &found.key,
+            "this redial is built without JSON, which the store needs: remove it",
+        );
+    }
+    Some(store::path(&top.report().file, &found.value))
 }
 
 /// `udpPacketSize`; what is no size counts as unset.

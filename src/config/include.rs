@@ -10,7 +10,7 @@ use super::source::{MAX_FILES, Place};
 use super::tree::{Entry, Node, SyntaxError, Value};
 
 /// The keys that count in an included file.
-const LISTS: [&str; 2] = ["proxies", "visitors"];
+pub(super) const LISTS: [&str; 2] = ["proxies", "visitors"];
 
 /// Adds what the files that `entries` includes hold. `read` makes a tree of a path and its number. Returns the other
 /// keys of those files: frpc decodes them, but does not use them.

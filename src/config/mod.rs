@@ -27,6 +27,7 @@ mod proxy;
 mod redial;
 mod scope;
 mod source;
+mod store;
 #[cfg(feature = "templates")]
 mod template;
 mod transport;
@@ -36,13 +37,12 @@ mod visitor;
 mod web;
 
 pub use auth::{Auth, Command, Oidc, Secret};
-pub use changes::wire_name;
 pub use file::{Files, MAX_FILE, Want};
 pub use finding::{Finding, Severity};
 pub use flags::{Flag, FlagValue};
 pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
 pub use plugin::{Backend, Login, Plugin};
-pub use proxy::{HealthCheck, Kind, Probe, Proxy, ProxyProtocol};
+pub use proxy::{HealthCheck, Kind, Probe, Proxy, ProxyProtocol, wire_name};
 pub use redial::{Extension, Family, Server, StateFile, Way};
 pub use transport::{Protocol, Quic, Tls, Transport};
 pub use visitor::{TunnelProtocol, Visitor, VisitorKind, VisitorPlugin, Xtcp};
@@ -76,7 +76,7 @@ pub struct Config {
     pub log: Log,
     /// `webServer`; `None` without a port.
     pub web_server: Option<WebServer>,
-    /// `store.path`; where relative, from the directory of the file.
+    /// `store.path`, from the working directory.
     pub store_path: Option<String>,
     /// `transport`.
     pub transport: Transport,

@@ -36,6 +36,8 @@ pub(super) struct Report {
     pub(super) loader: Loader,
     /// Where files come from.
     pub(super) files: Files,
+    /// The number of the store's file, where unknown keys are passed over.
+    pub(super) store: Option<usize>,
 }
 
 impl Report {
@@ -50,6 +52,7 @@ impl Report {
             decoded_only: false,
             loader,
             files,
+            store: None,
         }
     }
 
@@ -83,6 +86,11 @@ impl Report {
 
     fn is_full(&self) -> bool {
         self.findings.len() >= MAX_FINDINGS
+    }
+
+    /// Whether a place is in the store.
+    pub(super) fn is_stored(&self, line: Place) -> bool {
+        self.store == Some(unpack(line).0)
     }
 
     pub(super) fn error(&mut self, line: Place, key: &str, text: impl Into<String>) {
@@ -378,6 +386,9 @@ impl<'r> Scope<'r> {
     pub(super) fn finish(self, elsewhere: &[&str]) {
         let lax = self.report.loader.strictness == Strictness::Lax;
         for Entry { key, line, .. } in self.entries.iter().filter(|e| !lax || e.key.contains('_')) {
+            if self.report.is_stored(*line) {
+                continue;
+            }
             // Not for each of the keys of a hostile file.
             let asked = if self.report.is_full() { &[] } else { self.asked.as_slice() };
             let near = asked.iter().filter(|known| near(key, known));

@@ -9,6 +9,7 @@ use super::format::{self, Budget};
 use super::include;
 use super::scope::Report;
 use super::source::{Place, Source, place};
+use super::store;
 use super::tree::{Entry, Node, SyntaxError, Value};
 
 /// The tree of a configuration, and those parts of included files that are not used.
@@ -23,6 +24,7 @@ pub(super) fn trees(report: &mut Report, bytes: Vec<u8>) -> Result<(Vec<Entry>, 
         let bytes = report.files.read(path).map_err(|text| SyntaxError::new(place(file, 0), text))?;
         tree(path, file, bytes, report, &mut budget)
     });
+    store::join(&mut entries, report, &mut budget)?;
     Ok((entries, rests))
 }
 

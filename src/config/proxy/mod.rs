@@ -43,6 +43,8 @@ pub struct Proxy {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// xtcp: `natTraversal.disableAssistedAddrs`.
     pub disable_assisted_addrs: bool,
+    /// It is from the store.
+    pub stored: bool,
 }
 
 /// How a local service is told who the user is.
@@ -100,7 +102,7 @@ pub(super) fn entries<T>(
 }
 
 /// A name as the server has it.
-pub(super) fn wire_name(user: &str, name: &str) -> String {
+pub fn wire_name(user: &str, name: &str) -> String {
     if user.is_empty() { name.to_owned() } else { format!("{user}.{name}") }
 }
 
@@ -143,6 +145,7 @@ fn resolve(mut t: Scope<'_>, name: Found<String>, using: &Use<'_>) -> Option<Pro
     (row.read)(&mut t, &mut announce);
     let disable_assisted_addrs = row.kind == Kind::Xtcp && nat_traversal(&mut t);
     fits(&mut t, &name, &announce);
+    let stored = t.report().is_stored(line);
     t.finish(using.above);
     Some(Proxy {
         name,
@@ -155,6 +158,7 @@ fn resolve(mut t: Scope<'_>, name: Found<String>, using: &Use<'_>) -> Option<Pro
         limit,
         proxy_protocol,
         disable_assisted_addrs,
+        stored,
     })
 }
 
