@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! idle ──order──▶ reading ──every file is there──▶ taken over           (without a trial)
-//!                    ▲ │ more files are named   └▶ trial ──all is well──▶ kept
-//!                    └─┘                              └──the time is up──▶ as before
+//!                    ▲ │ more files are named   ├▶ trial ──all is well──▶ kept
+//!                    └─┘                        │     └──the time is up──▶ as before
+//!                                               └▶ writing the store ───▶ taken over
 //! ```
 //!
 //! Why is it so?
@@ -36,6 +37,8 @@ pub(super) struct Order {
     pub(super) loader: Loader,
     /// Go back unless all is well within that.
     pub(super) confirm: Option<Duration>,
+    /// The store's file from now on: written once it is known to be sound.
+    pub(super) store: Option<Vec<u8>>,
     /// Who is to be told, by the asker's number.
     pub(super) asker: Option<u32>,
 }
@@ -59,6 +62,7 @@ pub(super) struct Outcome {
 enum State {
     Idle,
     Reading(Reading),
+    Writing { order: Order, loaded: Box<Loaded>, job: u32, until: Instant },
     Trial { order: Order, back: Back, until: Instant },
 }
 
@@ -107,7 +111,11 @@ impl Reloader {
         }
         let until = net.now() + PATIENCE;
         let wants = vec![Want::File(self.file.clone())];
-        self.state = State::Reading(Reading { order, files: Files::held(), jobs: Vec::new(), rounds: 0, until });
+        let mut files = Files::held();
+        if let (Some(bytes), Some(path)) = (&order.store, &self.config.store_path) {
+            files.give_file(path, Ok(bytes.clone()));
+        }
+        self.state = State::Reading(Reading { order, files, jobs: Vec::new(), rounds: 0, until });
         self.read(wants, net);
         None
     }
@@ -116,7 +124,9 @@ impl Reloader {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Idle => None,
-            State::Reading(Reading { until, .. }) | State::Trial { until, .. } => Some(*until),
+            State::Reading(Reading { until, .. }) | State::Writing { until, .. } | State::Trial { until, .. } => {
+                Some(*until)
+            }
         }
     }
 
@@ -144,6 +154,9 @@ impl Reloader {
         client: &mut Client,
         net: &mut dyn Net,
     ) -> Option<Outcome> {
+        if matches!(&self.state, State::Writing { job, .. } if *job == token.task) {
+            return self.written(result, client, net);
+        }
         let State::Reading(reading) = &mut self.state else { return None };
         let at = reading.jobs.iter().position(|(job, _)| *job == token.task)?;
         let (_, wants) = reading.jobs.swap_remove(at);
@@ -159,12 +172,13 @@ impl Reloader {
                 self.read(wanted, net);
                 return None;
             }
-            return Some(self.give_up("its files name further files without end", net));
+            return self.give_up("its files name further files without end", net);
         }
         let State::Reading(Reading { order, .. }) = core::mem::replace(&mut self.state, State::Idle) else {
             return None;
         };
         match loaded {
+            Ok(loaded) if order.store.is_some() => self.write(loaded, order, net),
             Ok(loaded) => self.take_over(loaded, order, client, net),
             Err(findings) => {
                 let errors = findings.iter().filter(|f| f.severity == Severity::Error);
@@ -174,14 +188,39 @@ impl Reloader {
         }
     }
 
-    fn give_up(&mut self, why: &str, net: &mut dyn Net) -> Outcome {
-        let State::Reading(Reading { order, jobs, .. }) = core::mem::replace(&mut self.state, State::Idle) else {
-            return Outcome { asker: None, result: Ok(()) };
+    fn give_up(&mut self, why: &str, net: &mut dyn Net) -> Option<Outcome> {
+        let (order, jobs) = match core::mem::replace(&mut self.state, State::Idle) {
+            State::Reading(Reading { order, jobs, .. }) => (order, jobs.into_iter().map(|(job, _)| job).collect()),
+            State::Writing { order, job, .. } => (order, vec![job]),
+            State::Idle | State::Trial { .. } => return None,
         };
-        for (task, _) in jobs {
+        for task in jobs {
             net.cancel_files(Token { task, port: PORT });
         }
-        refuse(order, Refusal::Failed(format!("{}: {why}", self.file)))
+        Some(refuse(order, Refusal::Failed(format!("{}: {why}", self.file))))
+    }
+
+    /// The store is sound: writes it before it counts.
+    fn write(&mut self, loaded: Loaded, mut order: Order, net: &mut dyn Net) -> Option<Outcome> {
+        let (bytes, path) = (order.store.take().unwrap_or_default(), self.config.store_path.clone());
+        let Some(path) = path else {
+            return Some(refuse(order, Refusal::Failed("there is no store".to_owned())));
+        };
+        self.jobs = self.jobs.wrapping_add(1);
+        let token = Token { task: self.jobs, port: PORT };
+        net.files(FileJob::Write { path: path.into(), bytes, mode: None }, token);
+        self.state = State::Writing { order, loaded: Box::new(loaded), job: token.task, until: net.now() + PATIENCE };
+        None
+    }
+
+    fn written(&mut self, result: Result<FileDone, String>, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
+        let State::Writing { order, loaded, .. } = core::mem::replace(&mut self.state, State::Idle) else {
+            return None;
+        };
+        match result {
+            Ok(_) => self.take_over(*loaded, order, client, net),
+            Err(text) => Some(refuse(order, Refusal::Failed(text))),
+        }
     }
 
     /// The configuration is sound: runs it.
@@ -245,8 +284,11 @@ impl Reloader {
     /// Does what is due; what came of the reload, if that is decided now.
     pub(super) fn turn(&mut self, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
         let late = self.deadline()? <= net.now();
-        if matches!(self.state, State::Reading(_)) {
-            return late.then(|| self.give_up("the files could not be read in time", net));
+        match self.state {
+            State::Reading(_) if late => return self.give_up("the files could not be read in time", net),
+            State::Writing { .. } if late => return self.give_up("the store could not be written in time", net),
+            State::Reading(_) | State::Writing { .. } => return None,
+            State::Idle | State::Trial { .. } => {}
         }
         if !late && !client.is_settled() {
             return None;

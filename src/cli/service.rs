@@ -132,7 +132,7 @@ impl Service {
             Event::Signal(Signal::Reload) => {
                 logger::reopen();
                 self.notify.reloading();
-                self.reloader.order(Order { loader: self.loader, confirm: None, asker: None }, net)
+                self.reloader.order(Order { loader: self.loader, confirm: None, store: None, asker: None }, net)
             }
             Event::FilesDone { token, result } if token.port == reload::PORT => {
                 self.reloader.on_files(token, result, &mut self.client, net)

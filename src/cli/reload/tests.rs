@@ -53,7 +53,7 @@ impl World {
     }
 
     fn order(&mut self, confirm: Option<Duration>) -> Option<Outcome> {
-        let order = Order { loader: Loader::default(), confirm, asker: Some(7) };
+        let order = Order { loader: Loader::default(), confirm, store: None, asker: Some(7) };
         self.reloader.order(order, &mut self.sim)
     }
 
@@ -168,4 +168,30 @@ fn a_plain_reload_leaves_the_session_and_its_names_alone() {
     let proxies = world.client.proxies();
     assert_eq!(proxies[0].announce.proxy_name, "b", "the session's user has no name");
     assert_eq!((proxies.len(), world.reloader.config.server_host.as_str()), (1, "10.0.0.2"));
+}
+
+#[test]
+fn a_store_is_written_once_it_is_sound_and_then_counts() {
+    let text = format!("{HEAD}store.path = \"store.json\"\n{}", proxy("a", 80));
+    let entry =
+        |port: &str| format!("{{\"proxies\": [{{\"name\": \"s\", \"type\": \"tcp\", \"localPort\": {port}}}]}}");
+    let mut world = World::new();
+    world.file("main.toml", &text);
+    world.reloader.config.store_path = Some("store.json".to_owned());
+    let order = |store: String| Order {
+        loader: Loader::default(),
+        confirm: None,
+        store: Some(store.into_bytes()),
+        asker: Some(7),
+    };
+    assert_eq!(world.reloader.order(order(entry("\"80\"")), &mut world.sim), None);
+    assert!(matches!(world.outcome(), Err(Refusal::Config(text)) if text.contains("store.json:1")));
+    assert!(!world.sim.jobs.files.contains_key(std::path::Path::new("store.json")), "it was not written");
+    assert_eq!(world.reloader.order(order(entry("81")), &mut world.sim), None);
+    assert_eq!(world.outcome(), Ok(()));
+    assert_eq!(world.names(), ["a", "s"]);
+    assert!(world.sim.jobs.files.contains_key(std::path::Path::new("store.json")));
+    assert_eq!(world.order(None), None, "and is there for the next reload");
+    assert_eq!(world.outcome(), Ok(()));
+    assert_eq!(world.names(), ["a", "s"]);
 }
