@@ -45,7 +45,8 @@ impl Desk {
                 Command::Reload { ticket, strict, confirm } => {
                     let strictness = if strict { Strictness::Strict } else { Strictness::Lax };
                     let confirm = confirm.map(|seconds| secs(seconds.into()));
-                    let order = Order { loader: Loader { strictness, ..loader }, confirm, asker: Some(ticket.0) };
+                    let order =
+                        Order { loader: Loader { strictness, ..loader }, confirm, store: None, asker: Some(ticket.0) };
                     if let Some(outcome) = reloader.order(order, net) {
                         self.answer(outcome, net);
                     }
