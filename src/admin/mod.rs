@@ -11,6 +11,7 @@
 
 mod access;
 mod conn;
+mod definition;
 mod json;
 mod metrics;
 mod overview;

@@ -6,7 +6,7 @@
 use super::metrics as exposition;
 use super::reply::{Call, Reply, json};
 use super::routes::not_found;
-use super::{overview, status as states};
+use super::{definition, overview, status as states};
 use crate::proto::http::{Request, Response};
 
 /// The page: one file that asks for nothing but `/api/redial`.
@@ -66,7 +66,10 @@ pub(super) fn write_config(call: Call<'_>) -> Reply {
 }
 
 pub(super) fn proxy_config(call: Call<'_>) -> Reply {
-    Reply::Fail(404, format!("proxy {:?} not found", call.name))
+    match call.client.proxy(call.name) {
+        Some(proxy) => Reply::Now(json(|j| definition::write(proxy, j))),
+        None => Reply::Fail(404, format!("proxy {:?} not found", call.name)),
+    }
 }
 
 pub(super) fn visitor_config(call: Call<'_>) -> Reply {

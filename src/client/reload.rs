@@ -43,6 +43,11 @@ impl Client {
         self.proxies.iter().map(|p| p.config.clone()).collect()
     }
 
+    /// One of them, by its name.
+    pub fn proxy(&self, name: &str) -> Option<&config::Proxy> {
+        self.proxies.iter().map(|p| &p.config).find(|proxy| proxy.name == name)
+    }
+
     /// What [`Client::is_settled`] still waits for, for a log line.
     pub fn unsettled(&self) -> String {
         self.session.unsettled(&self.proxies)
