@@ -38,6 +38,7 @@ use crate::proto::time::{Duration, Instant, micros, millis, sooner};
 use cx::Cx;
 use dial::{Dial, Host, Target};
 use ends::Draining;
+#[cfg(feature = "admin")]
 pub(crate) use failure::reason;
 use failure::{Failure, LinkError};
 use link::{Link, Owner};

@@ -167,6 +167,7 @@ impl Invocation {
     }
 
     /// A whole number, or its default.
+    #[cfg(any(test, feature = "admin"))]
     pub(super) fn int(&self, name: &str) -> i64 {
         match self.value(name) {
             Value::Int(n) => n,
@@ -175,6 +176,7 @@ impl Invocation {
     }
 
     /// A time in milliseconds, or its default.
+    #[cfg(any(test, feature = "admin"))]
     pub(super) fn millis(&self, name: &str) -> u64 {
         match self.value(name) {
             Value::Millis(n) => n,
