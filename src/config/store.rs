@@ -85,10 +85,10 @@ fn name(item: &Node) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Files, Loader, Strictness};
+    use crate::config::{Files, Loader, Severity, Strictness};
 
     fn load(store: &str) -> Result<Vec<(String, u16, bool)>, String> {
-        let main = "store.path = \"db/store.json\"\n\
+        let main = "serverAddr = \"s.example\"\nstore.path = \"db/store.json\"\n\
                     [[proxies]]\nname = \"a\"\ntype = \"tcp\"\nlocalPort = 1\n\
                     [[proxies]]\nname = \"b\"\ntype = \"tcp\"\nlocalPort = 2\n";
         let mut files = Files::held();
@@ -102,7 +102,10 @@ mod tests {
         let loader = Loader { strictness: Strictness::Strict, ..Loader::default() };
         let loaded = loader.load_from("/etc/frp/frpc.toml", &mut files);
         assert!(files.wanted().is_empty(), "the path starts at the configuration");
-        let proxies = loaded.map_err(|findings| findings[0].to_string())?.config.proxies;
+        let proxies = loaded
+            .map_err(|findings| findings.iter().find(|f| f.severity == Severity::Error).unwrap().to_string())?
+            .config
+            .proxies;
         Ok(proxies.into_iter().map(|p| (p.name, p.local_port, p.stored)).collect())
     }
 
