@@ -2,6 +2,8 @@
 //!
 //! Owns nothing. Does not do anything. Always true: the configuration refuses `webServer.port`. Worst case: no memory.
 
+#![expect(clippy::needless_pass_by_ref_mut, reason = "it has the form of what it stands for")]
+
 use super::reload::{Outcome, Reloader};
 use crate::client::Client;
 use crate::config::{Config, Loader};
