@@ -16,6 +16,9 @@ pub(super) const PATIENCE: Duration = secs(60);
 /// How long, and for how many bytes, a peer that was told the end is listened to.
 const LINGER: Duration = secs(2);
 const MAX_LINGER: usize = 256 * 1024;
+/// How requests start that came without TLS to where it is spoken, and what they are told, as by Go's server.
+const PLAIN: [&[u8]; 5] = [b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO"];
+const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 /// Bytes sealed ahead of the socket.
 const SEALED: usize = 32 * 1024;
 /// Bytes read at once.
@@ -162,8 +165,10 @@ impl Conn {
                 Ok(open) => self.eof |= !open,
                 Err(e) => {
                     log::debug!("admin server: {e}");
-                    // The alert, if the peer still listens.
-                    let _ = self.flush(net);
+                    // What Go says, or the alert, if the peer still listens.
+                    let plain = PLAIN.iter().any(|start| bytes.starts_with(start));
+                    let _ =
+                        if plain { net.write(self.sock, NOT_TLS).map(|_| ()).is_ok() } else { self.flush(net).is_ok() };
                     return Err(());
                 }
             }

@@ -7,7 +7,7 @@
 use super::reload::{Order, Outcome, Refusal, Reloader};
 use crate::admin::{Admin, Command, Done, Ticket};
 use crate::client::Client;
-use crate::config::{Config, Loader, Strictness};
+use crate::config::{Config, Files, Loader, Strictness};
 use crate::net::{Event, Net};
 use crate::proto::time::{Instant, secs};
 
@@ -80,7 +80,14 @@ impl Desk {
 /// Whether a text would do as the file.
 fn check(file: &str, loader: Loader, text: Vec<u8>) -> Result<Done, (u16, String)> {
     let checked = core::str::from_utf8(&text).map_err(|_| "the text is not UTF-8".to_owned());
-    let loaded = checked.and_then(|text| loader.parse(file, text).map_err(|findings| super::lines(&findings)));
+    let loaded = checked.and_then(|checked| {
+        let mut files = Files::held();
+        files.give_file(file, Ok(text.clone()));
+        let loaded = loader.load_from(file, &mut files);
+        // Only a file that names others has them read here, as at start.
+        let loaded = if files.wanted().is_empty() { loaded } else { loader.parse(file, checked) };
+        loaded.map_err(|findings| super::lines(&findings))
+    });
     match loaded {
         Ok(_) => Ok(Done::Write(text)),
         Err(why) => Err((400, format!("the file is not written: {why}"))),
