@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Layers, highest first; `crate::X` may be named in the layers on the left.
 const MAY_NAME: [(&str, &[&str]); 7] = [
     ("cli", &["cli", "admin", "client", "net", "config", "proto", "wire"]),
-    ("admin", &["admin", "client", "net", "config", "proto"]),
+    ("admin", &["admin", "client", "net", "config", "proto", "wire"]),
     ("client", &["client", "net", "config", "proto", "wire"]),
     ("config", &["config", "proto", "wire"]),
     ("net", &["net", "proto"]),
