@@ -90,8 +90,10 @@ mod tests {
 
     #[test]
     fn values_arrive() {
-        let config =
-            Loader::default().resolve_flags(flags_of("tcp -n a -l 22 -r 6001 --ue --metadatas k=v")).unwrap().config;
+        let config = Loader::default()
+            .resolve_flags(flags_of("tcp --tls-enable=false -n a -l 22 -r 6001 --ue --metadatas k=v"))
+            .unwrap()
+            .config;
         assert_eq!(config.server_host, "127.0.0.1", "not that of a file, which is 0.0.0.0");
         let [proxy] = config.proxies.as_slice() else { panic!("{:?}", config.proxies) };
         assert_eq!((proxy.name.as_str(), proxy.local_host.as_str(), proxy.local_port), ("a", "127.0.0.1", 22));
@@ -103,7 +105,8 @@ mod tests {
     #[test]
     fn what_is_wrong_names_the_flag() {
         let wrong = |line: &str| {
-            let findings = Loader::default().resolve_flags(flags_of(line)).unwrap_err();
+            let flags = flags_of(&format!("{line} --tls-enable=false"));
+            let findings = Loader::default().resolve_flags(flags).unwrap_err();
             findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         assert!(wrong("tcp -n a -l 70000").contains("--local-port: "), "{}", wrong("tcp -n a -l 70000"));

@@ -107,6 +107,7 @@ impl Proxies {
     pub(super) fn change(&mut self, configs: &[config::Proxy]) -> Change {
         let mut old: BTreeMap<String, Proxy> =
             core::mem::take(&mut self.list).into_iter().map(|p| (p.config.name.clone(), p)).collect();
+        self.list.reserve_exact(configs.len());
         let mut change = Change::default();
         for config in configs {
             let before = old.remove(&config.name);
@@ -156,7 +157,7 @@ mod tests {
             format!("[[proxies]]\nname = \"{name}\"\ntype = \"tcp\"\nlocalPort = {local}\nremotePort = {remote}\n")
         };
         let text: String = entries.iter().map(one).collect();
-        config::parse("frpc.toml", &text).unwrap().config.proxies
+        config::parse("frpc.toml", &format!("transport.tls.enable = false\n{text}")).unwrap().config.proxies
     }
 
     #[test]

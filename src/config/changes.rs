@@ -37,7 +37,9 @@ mod tests {
     #[test]
     fn changes_are_told_in_the_words_of_the_file() {
         let config = |lines: &str| {
-            let text = format!("{lines}\n[[proxies]]\nname = \"a\"\ntype = \"tcp\"\nlocalPort = 80");
+            let text = format!(
+                "transport.tls.enable = false\n{lines}\n[[proxies]]\nname = \"a\"\ntype = \"tcp\"\nlocalPort = 80"
+            );
             parse("frpc.toml", &text).unwrap().config
         };
         let same = config("serverPort = 7000\ntransport.poolCount = 1\nlog.level = \"debug\"");

@@ -84,11 +84,12 @@ fn name(item: &Node) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[cfg(feature = "json")]
 mod tests {
     use crate::config::{Files, Loader, Severity, Strictness};
 
     fn load(store: &str) -> Result<Vec<(String, u16, bool)>, String> {
-        let main = "serverAddr = \"s.example\"\nstore.path = \"db/store.json\"\n\
+        let main = "serverAddr = \"s.example\"\ntransport.tls.enable = false\nstore.path = \"db/store.json\"\n\
                     [[proxies]]\nname = \"a\"\ntype = \"tcp\"\nlocalPort = 1\n\
                     [[proxies]]\nname = \"b\"\ntype = \"tcp\"\nlocalPort = 2\n";
         let mut files = Files::held();

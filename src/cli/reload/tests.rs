@@ -171,6 +171,7 @@ fn a_plain_reload_leaves_the_session_and_its_names_alone() {
 }
 
 #[test]
+#[cfg(feature = "json")]
 fn a_store_is_written_once_it_is_sound_and_then_counts() {
     let text = format!("{HEAD}store.path = \"store.json\"\n{}", proxy("a", 80));
     let entry =
