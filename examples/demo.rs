@@ -157,7 +157,9 @@ fn drive(file: &Path, done: impl Fn() -> bool) -> Result<(), String> {
     loop {
         client.turn(&mut net);
         match client.exit() {
-            Some(Exit::LoginFailed(why)) => return Err(format!("redial could not log in: {why}")),
+            Some(Exit::LoginFailed(why) | Exit::Hopeless(why)) => {
+                return Err(format!("redial could not log in: {why}"));
+            }
             Some(Exit::Terminated) => return Ok(()),
             None if done() => return Ok(()),
             None => {}

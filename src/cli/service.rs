@@ -63,6 +63,7 @@ fn serve(file: &str, loader: Loader, loaded: Result<Loaded, Vec<Finding>>) -> Re
     log::logger().flush();
     match exit? {
         Exit::Terminated => Ok(()),
+        Exit::Hopeless(why) => Err(why),
         Exit::LoginFailed(why) => Err(format!(
             "login to the server failed: {why}. With loginFailExit enabled, no additional retries will be attempted"
         )),

@@ -3,6 +3,7 @@
 //! Owns nothing: it lends disjoint parts of the client for one call. Does not decide anything. Always true: a task sees
 //! the links, never another task. Worst case: no memory.
 
+use super::credential::Credential;
 use super::link::Link;
 use super::proxies::Proxies;
 use super::setup::Setup;
@@ -17,6 +18,7 @@ pub(super) struct Cx<'a> {
     pub(super) shared: &'a mut Shared,
     pub(super) proxies: &'a mut Proxies,
     pub(super) setup: &'a Setup,
+    pub(super) credential: &'a mut Credential,
     /// Starts every log line of a session: `[run id] `, or nothing before the first login.
     pub(super) prefix: &'a str,
 }

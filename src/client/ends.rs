@@ -23,8 +23,8 @@ pub(super) struct Draining {
 impl Client {
     /// Lets the second link take the place of the first, once that is condemned.
     pub(super) fn take_over(&mut self, net: &mut dyn Net) {
-        let Self { setup, session, links, works, proxies, shared, .. } = self;
-        let mut cx = Cx { net, links, shared, proxies, setup, prefix: "" };
+        let Self { setup, credential, session, links, works, proxies, shared, .. } = self;
+        let mut cx = Cx { net, links, shared, proxies, setup, credential, prefix: "" };
         let used = |key| works.iter().filter(|(_, w)| !w.is_pooled() && w.at().link == Some(key)).count();
         let Some(replaced) = session.take_over(&mut cx, used) else { return };
         self.drop_pooled(net);

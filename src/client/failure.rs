@@ -25,6 +25,10 @@ pub(super) enum Blame {
     Server,
     /// The server said no: its owner or ours has to change a setting.
     Refused,
+    /// There is no ticket for the login, and the server has no part in it.
+    Issuer,
+    /// As [`Blame::Issuer`], and there will be none until somebody changes a setting.
+    IssuerRefused,
     /// The server does not keep to the protocol, or is no frps.
     Misbehaved,
 }

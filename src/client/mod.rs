@@ -8,6 +8,7 @@
 //! The journey of a turn: [`Client::handle`] notes what happened, [`Client::turn`] runs every task that can go on, once,
 //! then sends what the links have gathered. A task that has used up its share of a turn goes to the back of the queue.
 
+mod credential;
 mod cx;
 mod dial;
 mod ends;
@@ -35,6 +36,7 @@ use crate::net::{Event, Net, Signal, Sock, Token};
 use crate::proto::mux;
 use crate::proto::quiet::{Quiet, and_more};
 use crate::proto::time::{Duration, Instant, micros, millis, sooner};
+use credential::Credential;
 use cx::Cx;
 use dial::{Dial, Host, Target};
 use ends::Draining;
@@ -81,11 +83,14 @@ pub enum Exit {
     Terminated,
     /// The first login failed, and `loginFailExit` is on; says why.
     LoginFailed(String),
+    /// It could not start; says why.
+    Hopeless(String),
 }
 
 /// See the module.
 pub struct Client {
     setup: Setup,
+    credential: Credential,
     session: Session,
     links: Slab<Link>,
     works: Slab<Work>,
@@ -119,6 +124,7 @@ impl Client {
         }
         let proxies = Proxies::new(&config.proxies);
         Ok(Self {
+            credential: Credential::new(&config.auth, now).map_err(setup::oidc_finding)?,
             session: Session::new(proxies.announces(), setup.spread, now),
             links: Slab::new(),
             works: Slab::new(),
@@ -161,7 +167,9 @@ impl Client {
         }
         let own = self.own_links().filter_map(|key| self.links.get(key as usize).and_then(Link::deadline)).min();
         let drained = self.draining.iter().map(|d| d.until).min();
-        let at = [self.session.deadline(), self.shared.deadline(), own, drained].into_iter().fold(None, sooner);
+        let session = self.session.deadline().filter(|_| self.credential.prepared());
+        let credential = self.credential.deadline();
+        let at = [session, credential, self.shared.deadline(), own, drained].into_iter().fold(None, sooner);
         self.due = at.map(|at| at.max(self.shared.now));
         at
     }
@@ -192,15 +200,17 @@ impl Client {
     }
 
     fn split<'a>(&'a mut self, net: &'a mut dyn Net) -> (&'a mut Session, &'a mut Slab<Work>, Cx<'a>) {
-        let Self { setup, session, links, works, proxies, shared, .. } = self;
-        (session, works, Cx { net, links, shared, proxies, setup, prefix: "" })
+        let Self { setup, credential, session, links, works, proxies, shared, .. } = self;
+        (session, works, Cx { net, links, shared, proxies, setup, credential, prefix: "" })
     }
 
     /// Takes note of an event. Call [`Client::turn`] after the last one of a turn.
     pub fn handle(&mut self, event: Event, net: &mut dyn Net) {
         self.shared.now = net.now();
+        let Some(event) = self.credential.handle(event, net) else { return };
         match event {
             Event::Ready { token, sock } => self.on_ready(token, sock),
+            Event::JobDone { .. } | Event::FilesDone { .. } => {}
             Event::Dialed { token, sock, result } if token.port == SESSION_DIAL => {
                 let (session, _, mut cx) = self.split(net);
                 let result = session.on_dialed(token, sock, result, &mut cx);
@@ -217,12 +227,12 @@ impl Client {
             Event::Resolved { token, result } => {
                 self.with_work(token.task, net, |work, cx| work.on_resolved(result, cx));
             }
-            Event::JobDone { .. } | Event::FilesDone { .. } => {}
             Event::Signal(signal) => self.on_signal(signal),
             Event::NetworkChanged => self.session.on_change(self.shared.now),
             Event::Stalled(stood) => {
                 let now = self.shared.now;
                 self.due = None;
+                self.credential.on_stall(stood);
                 self.session.on_stall(stood, now);
                 self.each_mux(|mux| mux.on_stall(now));
             }
@@ -295,6 +305,7 @@ impl Client {
                 None => break,
             }
         }
+        self.tend_credential(net);
         // After what has come: it may have been there in time.
         self.expire(net);
         self.take_over(net);
@@ -310,9 +321,11 @@ impl Client {
     }
 
     fn expire(&mut self, net: &mut dyn Net) {
-        let (session, _, mut cx) = self.split(net);
-        let result = session.expire(&mut cx);
-        self.session_did(result, net);
+        if self.credential.prepared() {
+            let (session, _, mut cx) = self.split(net);
+            let result = session.expire(&mut cx);
+            self.session_did(result, net);
+        }
         while let Some(key) = self.shared.due() {
             if let Some(work) = self.works.get_mut(key as usize) {
                 work.on_timer();
@@ -334,9 +347,9 @@ impl Client {
 
     /// Lets a work connection do something and sees to what becomes of it.
     fn with_work(&mut self, key: u32, net: &mut dyn Net, act: impl FnOnce(&mut Work, &mut Cx<'_>) -> Fate) {
-        let Self { setup, session, links, works, proxies, shared, .. } = self;
+        let Self { setup, credential, session, links, works, proxies, shared, .. } = self;
         let Some(work) = works.get_mut(key as usize) else { return };
-        let mut cx = Cx { net, links, shared, proxies, setup, prefix: session.prefix() };
+        let mut cx = Cx { net, links, shared, proxies, setup, credential, prefix: session.prefix() };
         let fate = act(work, &mut cx);
         if fate == Fate::Gone {
             return works.remove(key as usize).close(&mut cx);
@@ -443,7 +456,7 @@ impl Client {
     fn step_session(&mut self, net: &mut dyn Net) {
         let (session, _, mut cx) = self.split(net);
         session.step(&mut cx);
-        while let Some((hello, server)) = self.session.next_wanted() {
+        while let Some((hello, server)) = self.session.next_wanted(&mut self.credential, self.shared.now) {
             if !self.open_work(work::hello(&hello), server, net) {
                 self.session.want_again();
                 break;

@@ -61,11 +61,12 @@ impl Kind {
 impl From<Blame> for Kind {
     fn from(blame: Blame) -> Self {
         match blame {
-            Blame::Network => Self::Network,
+            // The issuer's words end no session.
+            Blame::Network | Blame::Issuer => Self::Network,
             Blame::Silence | Blame::Unanswered => Self::Silence,
             Blame::Reset => Self::Reset,
             Blame::Server => Self::Server,
-            Blame::Refused => Self::Refused,
+            Blame::Refused | Blame::IssuerRefused => Self::Refused,
             Blame::Misbehaved => Self::Misbehaved,
         }
     }

@@ -27,6 +27,7 @@ impl Client {
     /// is to be the same for the server. Events that are under way already mean nothing to the next one.
     pub fn retire(mut self, net: &mut dyn Net) -> Memory {
         self.session.close(&self.setup);
+        self.credential.give_up(net);
         let works = core::mem::take(&mut self.works);
         let (session, _, mut cx) = self.split(net);
         session.abandon(&mut cx);

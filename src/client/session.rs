@@ -10,9 +10,11 @@ mod doubt;
 mod loss;
 mod memory;
 mod report;
+mod ticket;
 
 pub use memory::Memory;
 
+use super::credential::Credential;
 use super::cx::Cx;
 use super::dial::{Dial, Host, Progress};
 use super::failure::{Blame, Failure};
@@ -49,6 +51,8 @@ enum Phase {
         no_route: bool,
         pace: Pace,
     },
+    /// Until there is a ticket for the login.
+    Asking,
     Dialing(Box<Dial>),
     /// Connected; the control machine knows whether we are logged in.
     Up(Box<Up>),
@@ -243,6 +247,7 @@ impl Session {
         match &self.phase {
             Phase::Waiting { no_route: true, .. } => "waiting for a route to the server",
             Phase::Waiting { .. } => "waiting for the next try",
+            Phase::Asking => "waiting for a token",
             Phase::Dialing(_) => "connecting to the server",
             Phase::Up(up) if !up.control.logged_in() => "logging in",
             Phase::Up(up) if up.control.not_running().next().is_none() => "running",
@@ -255,6 +260,7 @@ impl Session {
         let here = match &self.phase {
             Phase::Waiting { no_route: true, .. } => "waiting for a route to the server".to_owned(),
             Phase::Waiting { until, .. } => format!("waiting {} ms for the next try", until.since(now).as_millis()),
+            Phase::Asking => "waiting for a token".to_owned(),
             Phase::Dialing(_) => "connecting to the server".to_owned(),
             Phase::Up(up) if up.control.logged_in() => {
                 let rtt =
@@ -270,6 +276,7 @@ impl Session {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let phase = match &self.phase {
             Phase::Waiting { until, .. } => Some(*until),
+            Phase::Asking => None,
             Phase::Dialing(dial) => Some(dial.deadline()),
             Phase::Up(up) => {
                 let health = up.health.deadline().filter(|_| up.control.logged_in());
@@ -296,7 +303,7 @@ impl Session {
         }
         match &mut self.phase {
             Phase::Waiting { until, .. } if *until <= now => self.try_again(cx),
-            Phase::Waiting { .. } => Ok(()),
+            Phase::Waiting { .. } | Phase::Asking => Ok(()),
             Phase::Dialing(_) => self.dial_goes_on(cx),
             Phase::Up(up) => {
                 let ready = cx.links.get(up.link as usize).is_some_and(Link::ready);
@@ -331,6 +338,17 @@ impl Session {
             return Ok(());
         }
         log::info!("{}try to connect to server...", self.prefix);
+        if cx.credential.has(now) {
+            return self.set_out(cx);
+        }
+        self.phase = Phase::Asking;
+        cx.credential.want(true, cx.net);
+        Ok(())
+    }
+
+    /// Connects to log in.
+    fn set_out(&mut self, cx: &mut Cx<'_>) -> Result<(), Failure> {
+        let now = cx.shared.now;
         let task = self.next_dial(now);
         self.phase = Phase::Dialing(Box::new(dial_server(self.server, self.path.wait(), task, cx)));
         self.dial_goes_on(cx)
@@ -416,6 +434,7 @@ impl Session {
         let mut iv = [0; BLOCK];
         cx.net.random(&mut iv);
         let mut login = cx.setup.login.clone();
+        login.privilege_key = cx.credential.take(now).unwrap_or_default();
         self.use_recalled(cx);
         let slow = self.takeover(cx) != Takeover::AtOnce;
         // Without its name nothing takes over at once.
@@ -488,6 +507,7 @@ impl Session {
         }
         let Phase::Up(up) = &mut self.phase else { return };
         up.wanted = up.wanted.saturating_add(up.control.take_wanted());
+        up.get_tickets(&self.prefix, cx);
         let Some(link) = cx.links.get_mut(up.link as usize) else { return };
         let window = link.mux.as_ref().map_or(usize::MAX, |mux| mux.room(up.stream));
         let out = up.control.output();
@@ -547,10 +567,18 @@ impl Session {
     }
 
     /// One work connection that is still to be opened: its first message, and where to (without mux).
-    pub(super) fn next_wanted(&mut self) -> Option<(crate::wire::msg::NewWorkConn, IpAddr)> {
+    pub(super) fn next_wanted(
+        &mut self,
+        credential: &mut Credential,
+        now: Instant,
+    ) -> Option<(crate::wire::msg::NewWorkConn, IpAddr)> {
         let Phase::Up(up) = &mut self.phase else { return None };
+        let mut hello = up.control.new_work_conn(&self.run_id);
+        if up.wanted > 0 && up.control.work_needs_ticket() {
+            hello.privilege_key = credential.take(now)?;
+        }
         up.wanted = up.wanted.checked_sub(1)?;
-        Some((up.control.new_work_conn(&self.run_id), up.peer.ip()))
+        Some((hello, up.peer.ip()))
     }
 
     /// The connection could not be opened now: try again later.

@@ -99,6 +99,7 @@ impl Setup {
             control: control::Settings {
                 token: config.auth.token.clone(),
                 key: derive_key(&config.auth.token),
+                by_ticket: config.auth.oidc.is_some(),
                 sign_pings: config.auth.sign_pings,
                 sign_work_conns: config.auth.sign_work_conns,
                 heartbeat_interval: t.heartbeat_interval,
@@ -111,6 +112,12 @@ impl Setup {
             failback: x.failback,
             budget,
         })
+    }
+
+    /// The token is known now: before the first login.
+    pub(super) fn set_token(&mut self, token: String) {
+        self.control.key = derive_key(&token);
+        self.control.token = token;
     }
 
     /// A server by its place; the first one if there is no such place.
@@ -211,6 +218,11 @@ fn finding(error: tls::SettingsError) -> Finding {
         tls::SettingsError::Name(text) => ("transport.tls.serverName", text),
     };
     Finding { severity: Severity::Error, file: String::new(), line: 0, key: key.to_owned(), id: "", text }
+}
+
+/// What is wrong with `auth.oidc`.
+pub(super) fn oidc_finding(text: String) -> Finding {
+    Finding { severity: Severity::Error, file: String::new(), line: 0, key: "auth.oidc".to_owned(), id: "", text }
 }
 
 #[cfg(test)]

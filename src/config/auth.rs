@@ -3,16 +3,15 @@
 //! Owns the names and checks of these keys. Does not run a command or ask for a token. Always true: in a resolved
 //! [`Auth`] a source has what its kind needs. Worst case: its own texts.
 
-use super::load::Purpose;
 use super::scope::{Found, Scope};
 use crate::wire::msg::Map;
 
 /// `auth`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Auth {
-    /// `token`, or what its source gave; may be empty. A source is not read to verify.
+    /// `token`; empty if it has a source, or is empty.
     pub token: String,
-    /// Where the token comes from.
+    /// Where the token comes from. What is not the configuration itself is read by the client, at its start.
     pub source: Secret,
     /// Scope `HeartBeats`: sign heartbeats.
     pub sign_pings: bool,
@@ -75,30 +74,29 @@ pub struct Oidc {
     pub source: Option<Secret>,
 }
 
-const NO_OIDC: &str = "oidc is not in this build yet: use method = \"token\"";
-const NO_EXEC: &str = "tokens from a command are not in this build yet: use type = \"file\"";
+const NO_OIDC: &str =
+    "tokens from an issuer are not in this build yet: use auth.oidc.tokenSource, or method = \"token\"";
 
 /// Resolves the table.
 pub(super) fn resolve(mut t: Scope<'_>) -> Auth {
     let method = t.text("method");
     let by_oidc = method.as_ref().is_some_and(|f| f.value == "oidc");
-    if let Some(f) = method.filter(|f| f.value != "token") {
-        if by_oidc {
-            t.report().lacks(f.line, &f.key, NO_OIDC);
-        } else {
-            t.report().error(f.line, &f.key, "invalid auth method, optional values are [token oidc]");
-        }
+    if let Some(f) = method.as_ref().filter(|f| !by_oidc && f.value != "token") {
+        t.report().error(f.line, &f.key, "invalid auth method, optional values are [token oidc]");
     }
     let (sign_pings, sign_work_conns) = scopes(&mut t);
     let token = t.text("token");
-    let place = t.has_table("tokenSource").then(|| (t.line_of("tokenSource").unwrap_or(0), t.path("tokenSource")));
-    let source = source(t.table("tokenSource"), place.is_some(), "auth.tokenSource");
-    if let (Some(token), true) = (&token, place.is_some()) {
+    let given = t.has_table("tokenSource");
+    let source = source(t.table("tokenSource"), given, "auth.tokenSource");
+    if let (Some(token), true) = (&token, given) {
         t.report().error(token.line, &token.key, "cannot specify both auth.token and auth.tokenSource");
     }
     let oidc = oidc(t.table("oidc"), by_oidc);
+    if let Some(f) = method.filter(|_| by_oidc && oidc.as_ref().is_none_or(|oidc| oidc.source.is_none())) {
+        t.report().lacks(f.line, &f.key, NO_OIDC);
+    }
     let source = source.unwrap_or_else(|| Secret::Fixed(token.map(|f| f.value).unwrap_or_default()));
-    let token = if by_oidc { fixed(&source) } else { read(&mut t, &source, place) };
+    let token = fixed(&source);
     t.finish(&[]);
     Auth { token, source, sign_pings, sign_work_conns, oidc: oidc.filter(|_| by_oidc).map(Box::new) }
 }
@@ -122,33 +120,6 @@ fn fixed(source: &Secret) -> String {
     match source {
         Secret::Fixed(token) => token.clone(),
         Secret::File(_) | Secret::Exec(_) => String::new(),
-    }
-}
-
-/// The token of a source, read once at start; `place` is where the source is.
-fn read(t: &mut Scope<'_>, source: &Secret, place: Option<(u32, String)>) -> String {
-    let (line, key) = place.unwrap_or_default();
-    match source {
-        Secret::File(path) if t.report().loader.purpose == Purpose::Run => {
-            let text = t
-                .report()
-                .files
-                .read(path)
-                .and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8")))
-                .map_err(|e| format!("failed to resolve auth.tokenSource: {e}"));
-            match text {
-                Ok(text) => text.trim().to_owned(),
-                Err(text) => {
-                    t.report().error(line, &key, text);
-                    String::new()
-                }
-            }
-        }
-        Secret::Exec(_) => {
-            t.report().lacks(line, &key, NO_EXEC);
-            String::new()
-        }
-        other => fixed(other),
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Settings {
     pub token: String,
     /// The stream key derived from it.
     pub key: [u8; 16],
+    /// Proofs are not computed from the token, but given: in the login, and by [`Control::ticket`].
+    pub by_ticket: bool,
     /// Sign pings (`auth.additionalScopes`).
     pub sign_pings: bool,
     /// Sign work connections.
@@ -175,13 +177,15 @@ pub struct Control {
     unix_time: u64,
     login_due: Option<Instant>,
     ping_due: Option<Instant>,
+    /// A ping waits for its ticket.
+    ping_owed: bool,
     pong_due: Option<Instant>,
     register_due: Option<Instant>,
     patient_until: Option<Instant>,
 }
 
 impl Control {
-    /// Starts with `login`, whose proof and time are filled in here. `iv` is random; `unix_time` in seconds.
+    /// Starts with `login`, whose time is filled in here, and its proof unless that is a ticket. `iv` is random; `unix_time` in seconds.
     pub fn new(
         settings: Settings,
         mut login: Login,
@@ -191,7 +195,9 @@ impl Control {
         now: Instant,
     ) -> Self {
         login.timestamp = i64::try_from(unix_time).unwrap_or_default();
-        login.privilege_key = auth_key(&settings.token, login.timestamp);
+        if !settings.by_ticket {
+            login.privilege_key = auth_key(&settings.token, login.timestamp);
+        }
         let state = State::Due(now);
         let proxies = proxies.into_iter().map(|announce| Proxy { announce, state }).collect();
         let mut control = Self {
@@ -209,6 +215,7 @@ impl Control {
             unix_time,
             login_due: Some(now + LOGIN_TIMEOUT),
             ping_due: None,
+            ping_owed: false,
             pong_due: None,
             register_due: None,
             patient_until: None,
@@ -253,13 +260,36 @@ impl Control {
         self.login_due.is_none()
     }
 
-    /// The first message of a work connection.
+    /// The first message of a work connection; without a ticket, if it [needs](Control::work_needs_ticket) one.
     pub fn new_work_conn(&self, run_id: &str) -> NewWorkConn {
         let mut work = NewWorkConn { run_id: run_id.to_owned(), ..NewWorkConn::default() };
-        if self.settings.sign_work_conns {
+        if self.settings.sign_work_conns && !self.settings.by_ticket {
             (work.privilege_key, work.timestamp) = self.proof();
         }
         work
+    }
+
+    /// Whether the first message of a work connection is to hold a ticket.
+    pub fn work_needs_ticket(&self) -> bool {
+        self.settings.sign_work_conns && self.settings.by_ticket
+    }
+
+    /// Whether a ping waits for [`Control::ticket`].
+    pub fn ping_needs_ticket(&self) -> bool {
+        self.ping_owed
+    }
+
+    /// The ping that waits goes out with this ticket.
+    pub fn ticket(&mut self, ticket: String, now: Instant) {
+        if core::mem::take(&mut self.ping_owed) {
+            self.send_ping(Ping { privilege_key: ticket, ..Ping::default() }, now);
+        }
+    }
+
+    /// There is no ticket: the next ping is for the next interval.
+    pub fn skip_ping(&mut self, now: Instant) {
+        self.ping_owed = false;
+        self.ping_due = self.settings.heartbeat_interval.map(|pause| now + pause);
     }
 
     fn proof(&self) -> (String, i64) {
@@ -454,8 +484,16 @@ impl Control {
     fn ping(&mut self, now: Instant) {
         let mut ping = Ping::default();
         if self.settings.sign_pings {
+            if self.settings.by_ticket {
+                (self.ping_owed, self.ping_due) = (true, None);
+                return;
+            }
             (ping.privilege_key, ping.timestamp) = self.proof();
         }
+        self.send_ping(ping, now);
+    }
+
+    fn send_ping(&mut self, ping: Ping, now: Instant) {
         self.send(&ping);
         self.ping_due = self.settings.heartbeat_interval.map(|pause| now + pause);
         self.events.push_back(Out::PingSent);

@@ -17,6 +17,7 @@ mod run;
 mod scenes;
 mod service;
 mod site;
+mod tokens;
 
 use plan::Plan;
 use run::Run;

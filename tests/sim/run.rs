@@ -10,7 +10,7 @@ use super::plan::{Naming, Plan, Trouble};
 use super::service::PORTS;
 use super::site::{Site, server};
 use redial::client::{Client, Machine, Memory};
-use redial::config::{self, Config};
+use redial::config::{self, Config, Loader};
 use redial::net::sim::Sim;
 use redial::net::{Answer, Event, Net};
 use redial::proto::time::{Duration, Instant, millis, secs, sooner};
@@ -54,7 +54,8 @@ impl Run {
         }
         settings.token = "t".to_owned();
         adapt(&mut settings);
-        let loaded = config::parse("sim.toml", &configuration(&plan, lines)).expect("a valid configuration");
+        let loader = Loader { allow_exec: true, ..Loader::default() };
+        let loaded = loader.parse("sim.toml", &configuration(&plan, lines)).expect("a valid configuration");
         let config = loaded.config;
         let client = program(&config, start);
         let site = Site::new(&plan, settings, start);
@@ -244,8 +245,10 @@ fn name_server(plan: &Plan, sim: &mut Sim) {
 fn configuration(plan: &Plan, lines: &str) -> String {
     let host = if plan.naming == Naming::Address { "10.0.0.2" } else { "frps.test" };
     let mux = plan.mux;
+    // Unless it comes from elsewhere. Tables come last.
+    let token = if lines.contains("auth.") { "" } else { "auth.token = \"t\"\n" };
     let mut text = format!(
-        "serverAddr = \"{host}\"\nauth.token = \"t\"\nloginFailExit = false\ntransport.tls.enable = false\n\
+        "serverAddr = \"{host}\"\n{token}loginFailExit = false\ntransport.tls.enable = false\n\
          transport.tcpMux = {mux}\n{lines}\n"
     );
     for (name, port) in PORTS {

@@ -83,7 +83,7 @@ impl Session {
         match &mut self.phase {
             Phase::Up(up) => up.health.suspect(Cause::Poked, now),
             Phase::Waiting { until, .. } => *until = now,
-            Phase::Dialing(_) => {}
+            Phase::Asking | Phase::Dialing(_) => {}
         }
     }
 
@@ -129,6 +129,7 @@ impl Session {
                     up.route = source.or(up.route);
                 }
             }
+            Phase::Asking => {}
             Phase::Dialing(dial) => {
                 dial.redirect(cx.net);
                 return self.dial_goes_on(cx);
@@ -186,6 +187,7 @@ impl Session {
             log::info!("{}the link to the server may be dead ({cause}): preparing another", self.prefix);
             let task = self.next_dial(now);
             self.standby.start(self.server, expected, task, cx);
+            cx.credential.want(true, cx.net);
         }
         Ok(())
     }
@@ -263,6 +265,10 @@ impl Session {
         let cause = condemned
             .map(|cause| cause.to_string())
             .or_else(|| back.then(|| "the first server is there again".to_owned()))?;
+        if !cx.credential.has(now) {
+            cx.credential.want(false, cx.net);
+            return None;
+        }
         let (old, heard, path) = (up.link, up.heard, up.health.path());
         let kept = in_use(old);
         if condemned.is_none() {

@@ -50,7 +50,13 @@ impl Session {
             Blame::Reset => Pace::Reset,
             Blame::Server | Blame::Misbehaved => Pace::Server,
             Blame::Refused => Pace::Refused,
+            Blame::Issuer => Pace::Ours,
+            Blame::IssuerRefused => Pace::Refused,
         };
+        if failure.blame == Blame::Refused {
+            // It may be the ticket that was not wanted.
+            cx.credential.forget();
+        }
         let pause = self.backoff.failed(pace, now, random);
         self.phase = Phase::Waiting { until: now + pause, no_route: false, pace };
         self.count_strikes(failure, lost.is_some(), now);
@@ -81,7 +87,9 @@ impl Session {
                 return Ended { link, give_up: Some(failure.text.clone()) };
             }
         }
-        if let Standby::Linked { link: other, server, peer, answered: true, .. } = &self.standby {
+        if let Standby::Linked { link: other, server, peer, answered: true, .. } = &self.standby
+            && cx.credential.has(now)
+        {
             // It is there already.
             let (other, server, peer) = (*other, *server, *peer);
             self.standby = Standby::Off;
@@ -117,7 +125,9 @@ impl Session {
 
     /// A server that is of no use is one that cannot be logged in to, or that ends its sessions at once.
     fn count_strikes(&mut self, failure: &Failure, was_up: bool, now: Instant) {
-        if !was_up {
+        if matches!(failure.blame, Blame::Issuer | Blame::IssuerRefused) {
+            // No server has a part in it.
+        } else if !was_up {
             self.strikes += 1;
         } else if now.since(self.logged_in_at) >= TOO_SOON {
             (self.strikes, self.went_round) = (0, false);
@@ -141,7 +151,7 @@ impl Session {
                 dial.abandon(cx.net);
                 Left::default()
             }
-            Phase::Waiting { .. } => Left::default(),
+            Phase::Waiting { .. } | Phase::Asking => Left::default(),
         }
     }
 }

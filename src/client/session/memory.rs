@@ -101,7 +101,7 @@ impl Session {
             Phase::Up(up) if up.control.logged_in() => !up.health.racing(),
             // A login under this name is on its way.
             Phase::Up(_) => false,
-            Phase::Waiting { .. } | Phase::Dialing(_) => self.end == End::Known,
+            Phase::Waiting { .. } | Phase::Asking | Phase::Dialing(_) => self.end == End::Known,
         };
         let Notes { memory, changed, .. } = &mut self.notes;
         let ours = memory.run_id == self.run_id && memory.server == setup.server(self.server).target.to_string();

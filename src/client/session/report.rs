@@ -21,6 +21,7 @@ impl Session {
         let (phase, next_try) = match &self.phase {
             Phase::Waiting { no_route: true, until, .. } => ("no route", Some(until.since(now))),
             Phase::Waiting { until, .. } => ("waiting", Some(until.since(now))),
+            Phase::Asking => ("waiting for a token", None),
             Phase::Dialing(_) => ("connecting", None),
             Phase::Up(up) if up.control.logged_in() => ("running", None),
             Phase::Up(_) => ("logging in", None),

@@ -86,7 +86,7 @@ fn sources_are_checked_as_frpc_does() {
 }
 
 #[test]
-fn sources_arrive_and_are_read_only_to_run() {
+fn sources_arrive_and_are_not_read() {
     let text = "auth.method = \"oidc\"\n[auth.oidc.tokenSource]\ntype = \"exec\"\n[auth.oidc.tokenSource.exec]\n\
                 command = \"/bin/cat\"\nargs = [\"a\", \"b\"]\nenv = [{ name = \"K\", value = \"v\" }]";
     let loader = Loader { purpose: Purpose::Verify, allow_exec: true, ..Loader::default() };
@@ -97,6 +97,5 @@ fn sources_arrive_and_are_read_only_to_run() {
     let file = "auth.tokenSource = { type = \"file\", file.path = \"/no/such\" }";
     let auth = loader.parse("f", file).unwrap().config.auth;
     assert!(auth.source == Secret::File("/no/such".to_owned()) && auth.token.is_empty());
-    let findings = Loader::default().parse("f", file).unwrap_err();
-    assert!(findings.iter().any(|f| f.text.starts_with("failed to resolve auth.tokenSource: open /no/such")));
+    assert!(loader.parse("f", file).is_ok() && Loader::default().parse("f", file).is_ok());
 }

@@ -7,6 +7,7 @@ const IV: [u8; 16] = [9; 16];
 
 fn settings() -> Settings {
     Settings {
+        by_ticket: false,
         token: "tok".to_owned(),
         key: derive_key("tok"),
         sign_pings: false,

@@ -109,7 +109,10 @@ impl Frps {
     }
 
     fn proven(&self, proof: &str, timestamp: i64) -> bool {
-        auth_key(&self.settings.token, timestamp) == proof
+        match self.settings.tickets {
+            Some(start) => proof.starts_with(start),
+            None => auth_key(&self.settings.token, timestamp) == proof,
+        }
     }
 
     fn on_login(&mut self, line: Line, mut login: Login) {

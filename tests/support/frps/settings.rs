@@ -25,6 +25,8 @@ pub(crate) enum Takeover {
 pub(crate) struct Settings {
     /// `auth.token`.
     pub(crate) token: String,
+    /// `auth.method = "oidc"`: proofs start like this.
+    pub(crate) tickets: Option<&'static str>,
     /// `auth.additionalScopes` has `HeartBeats`: pings must carry a proof.
     pub(crate) check_pings: bool,
     /// `auth.additionalScopes` has `NewWorkConns`: work connections must carry a proof.
@@ -55,6 +57,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             token: String::new(),
+            tickets: None,
             check_pings: false,
             check_work_conns: false,
             mux: Some(mux::Settings::default()),
