@@ -79,6 +79,10 @@ fn version() -> String {
         ("selftest", cfg!(feature = "selftest")),
         ("admin", cfg!(feature = "admin")),
         ("admin-tls", cfg!(feature = "admin-tls")),
+        ("json", cfg!(feature = "json")),
+        ("yaml", cfg!(feature = "yaml")),
+        ("templates", cfg!(feature = "templates")),
+        ("ini", cfg!(feature = "ini")),
         ("constant-time", cfg!(feature = "constant-time")),
     ];
     let built: Vec<_> = all.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();
