@@ -152,10 +152,9 @@ fn parse(bytes: &[u8], ended: bool) -> Result<Option<Answer>, String> {
         let body = if header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             chunks(body)?
         } else if let Some(length) = header("Content-Length") {
-            let length: usize = length.parse().map_err(|_| format!("bad Content-Length {length:?}"))?;
-            if length > MOST {
-                return Err(format!("the answer is larger than {MOST} bytes"));
-            }
+            let length: u64 = length.parse().map_err(|_| format!("bad Content-Length {length:?}"))?;
+            let length = usize::try_from(length).ok().filter(|length| *length <= MOST);
+            let length = length.ok_or_else(|| format!("the answer is larger than {MOST} bytes"))?;
             body.get(..length).map(<[u8]>::to_vec)
         } else if [204, 304].contains(&status) {
             Some(Vec::new())
