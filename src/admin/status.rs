@@ -5,7 +5,6 @@
 
 use super::json::Json;
 use crate::client::report::{ProxyReport, Report};
-use std::collections::BTreeMap;
 
 /// Types whose address the server gives as a port of its own.
 const BY_PORT: [&str; 2] = ["tcp", "udp"];
@@ -15,11 +14,15 @@ pub(super) fn write(report: &Report<'_>, j: &mut Json) {
     if report.session.since.is_none() {
         return;
     }
-    let mut kinds: BTreeMap<&str, Vec<&ProxyReport<'_>>> = BTreeMap::new();
+    let mut kinds: Vec<&str> = Vec::new();
     for proxy in &report.proxies {
-        kinds.entry(proxy.kind).or_default().push(proxy);
+        if !kinds.contains(&proxy.kind) {
+            kinds.push(proxy.kind);
+        }
     }
-    for (kind, mut proxies) in kinds {
+    kinds.sort_unstable();
+    for kind in kinds {
+        let mut proxies: Vec<_> = report.proxies.iter().filter(|proxy| proxy.kind == kind).collect();
         proxies.sort_by_key(|proxy| proxy.name);
         j.key(kind).array(|j| proxies.iter().for_each(|proxy| one(proxy, host(&report.session.server), j)));
     }

@@ -22,7 +22,7 @@ use crate::proto::queue::Queue;
 use crate::proto::time::{Duration, Instant, millis};
 use crate::proto::tls::{MAX_RECORD, Tls, sealed_len};
 use crate::wire::yamux::HEADER;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 /// Unsent bytes the kernel may hold on a fresh link.
@@ -85,7 +85,7 @@ pub(super) struct Link {
     /// Work connections that want to send and found the link full.
     waiting: VecDeque<u32>,
     /// The same, to find one.
-    in_line: BTreeSet<u32>,
+    in_line: Vec<u32>,
     /// Who filled the link: the last in line.
     filler: Option<u32>,
     /// Bytes taken at once and held unsent by the kernel.
@@ -118,7 +118,7 @@ impl Link {
             staged: Vec::new(),
             rx: Vec::new(),
             waiting: VecDeque::new(),
-            in_line: BTreeSet::new(),
+            in_line: Vec::new(),
             filler: None,
             appetite: FIRST_APPETITE,
             ending: false,
@@ -155,7 +155,9 @@ impl Link {
     /// Puts a work connection in line, once, for when the socket takes bytes again. First come, first served, and whoever
     /// filled the link comes last.
     pub(super) fn wait(&mut self, work: u32) {
-        if self.in_line.insert(work) && self.filler != Some(work) {
+        let Err(at) = self.in_line.binary_search(&work) else { return };
+        self.in_line.insert(at, work);
+        if self.filler != Some(work) {
             self.waiting.push_back(work);
         }
     }
@@ -280,7 +282,7 @@ impl Link {
         self.adapt(net, shared.now);
         self.end(net);
         if !self.blocked() {
-            let last = self.filler.take().filter(|work| self.in_line.contains(work));
+            let last = self.filler.take().filter(|work| self.in_line.binary_search(work).is_ok());
             self.in_line.clear();
             shared.run.extend(self.waiting.drain(..).chain(last).map(TaskKey::Work));
         }

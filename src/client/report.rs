@@ -7,7 +7,6 @@ use super::Client;
 use super::outage::{Kind, Outage};
 use super::traffic::{Standing, Traffic};
 use crate::proto::time::{Duration, Instant};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use super::outage::KINDS;
@@ -117,10 +116,9 @@ impl Kind {
 impl Client {
     /// What there is to tell now. `net` is asked about the link.
     pub fn report(&self, net: &dyn crate::net::Net) -> Report<'_> {
-        let mut open = BTreeMap::<u32, usize>::new();
-        for proxy in self.works.iter().filter_map(|(_, work)| work.proxy()) {
-            *open.entry(proxy).or_default() += 1;
-        }
+        let mut open: Vec<u32> = self.works.iter().filter_map(|(_, work)| work.proxy()).collect();
+        open.sort_unstable();
+        let open = |id: u32| open.partition_point(|other| *other <= id) - open.partition_point(|other| *other < id);
         let proxies = self.proxies.iter().map(|proxy| ProxyReport {
             name: &proxy.config.name,
             kind: &proxy.config.announce.proxy_type,
@@ -129,7 +127,7 @@ impl Client {
             local_addr: if proxy.target.port == 0 { String::new() } else { proxy.target.to_string() },
             remote_addr: &proxy.ledger.remote_addr,
             traffic: proxy.ledger.traffic,
-            open: open.get(&proxy.id).copied().unwrap_or(0),
+            open: open(proxy.id),
         });
         let now = self.shared.now;
         let (outages, outage_counts) = self.session.outage_report();

@@ -9,7 +9,6 @@ use super::load::Purpose;
 use super::proxy::{self, Use};
 use super::scope::{Found, Scope};
 use super::{Config, Log, auth, redial, store, transport, visitor, web};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 /// Keys that belong above the first `[[proxies]]`; found inside one they are misplaced.
@@ -57,7 +56,7 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     let stun_server = top.text("natHoleStunServer").map_or_else(|| STUN.to_owned(), |f| f.value);
     let udp_packet_size = udp_packet_size(&mut top);
     virtual_net(&mut top);
-    let start: BTreeSet<String> = top.texts("start").into_iter().map(|f| f.value).collect();
+    let start: Vec<String> = top.texts("start").into_iter().map(|f| f.value).collect();
     let using = Use { user: &user, start: &start, above: &TOP };
     let proxies = proxy::resolve_all(&mut top, &using);
     let visitors = visitor::resolve_all(&mut top, &using);

@@ -3,7 +3,6 @@
 //! Owns what may be read, where it comes from, and how a failure is told. Does not look into it. Always true: [`Files`]
 //! made by [`Files::held`] touch no disk. Worst case: [`MAX_FILE`] a file; held ones, as many as were read.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 
@@ -14,7 +13,7 @@ pub const MAX_FILE: u64 = 4 * 1024 * 1024;
 const MAX_NAMES: usize = 1024 * 1024;
 
 /// Something that is to be read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Want {
     /// A file.
     File(String),
@@ -30,9 +29,9 @@ pub struct Files {
 
 #[derive(Debug, Default)]
 struct Held {
-    files: BTreeMap<String, Result<Vec<u8>, String>>,
-    folders: BTreeMap<String, Result<Vec<String>, String>>,
-    wanted: BTreeSet<Want>,
+    files: Vec<(String, Result<Vec<u8>, String>)>,
+    folders: Vec<(String, Result<Vec<String>, String>)>,
+    wanted: Vec<Want>,
 }
 
 /// Stands for a file that is not held; whoever loads again with it never sees this.
@@ -52,39 +51,49 @@ impl Files {
 
     /// What was missing in the last load; that load's result means nothing then.
     pub fn wanted(&mut self) -> Vec<Want> {
-        self.held.as_mut().map(|held| core::mem::take(&mut held.wanted).into_iter().collect()).unwrap_or_default()
+        self.held.as_mut().map(|held| core::mem::take(&mut held.wanted)).unwrap_or_default()
     }
 
     /// Gives a file; an error is a text for the user that names it.
     pub fn give_file(&mut self, path: &str, bytes: Result<Vec<u8>, String>) {
         if let Some(held) = &mut self.held {
-            held.files.insert(path.to_owned(), bytes);
+            held.files.push((path.to_owned(), bytes));
         }
     }
 
     /// Gives the names of the files in a folder; an error is a text for the user that names it.
     pub fn give_folder(&mut self, path: &str, names: Result<Vec<String>, String>) {
         if let Some(held) = &mut self.held {
-            held.folders.insert(path.to_owned(), names);
+            held.folders.push((path.to_owned(), names));
         }
     }
 
     /// A file's bytes; the error is a text for the user.
     pub(super) fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
         let Some(held) = &mut self.held else { return read_file(path) };
-        held.files.get(path).cloned().unwrap_or_else(|| {
-            held.wanted.insert(Want::File(path.to_owned()));
-            Err(NOT_YET.to_owned())
-        })
+        let Some((_, bytes)) = held.files.iter().rfind(|(name, _)| name == path) else {
+            return Err(held.want(Want::File(path.to_owned())));
+        };
+        bytes.clone()
     }
 
     /// The names of the files in a folder, folders not among them; the error is a text for the user.
     pub(super) fn list(&mut self, path: &str) -> Result<Vec<String>, String> {
         let Some(held) = &mut self.held else { return list_folder(path) };
-        held.folders.get(path).cloned().unwrap_or_else(|| {
-            held.wanted.insert(Want::Folder(path.to_owned()));
-            Err(NOT_YET.to_owned())
-        })
+        let Some((_, names)) = held.folders.iter().rfind(|(name, _)| name == path) else {
+            return Err(held.want(Want::Folder(path.to_owned())));
+        };
+        names.clone()
+    }
+}
+
+impl Held {
+    /// Notes it, once; the text is for nobody.
+    fn want(&mut self, want: Want) -> String {
+        if !self.wanted.contains(&want) {
+            self.wanted.push(want);
+        }
+        NOT_YET.to_owned()
     }
 }
 

@@ -42,6 +42,7 @@ pub use finding::{Finding, Severity};
 pub use flags::{Flag, FlagValue};
 pub use load::{Loaded, Loader, Purpose, Strictness, load, parse};
 pub use plugin::{Backend, Login, Plugin};
+pub(crate) use proxy::limit;
 pub use proxy::{HealthCheck, Kind, Probe, Proxy, ProxyProtocol, wire_name};
 pub use redial::{Extension, Family, Server, StateFile, Way};
 pub use transport::{Protocol, Quic, Tls, Transport};

@@ -4,43 +4,32 @@
 //! space. Worst case: a few times the answer.
 
 use core::fmt::Write;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
 
 /// The order of the types.
 const TYPES: [&str; 8] = ["tcp", "udp", "tcpmux", "http", "https", "stcp", "sudp", "xtcp"];
 const COLUMNS: [&str; 6] = ["Name", "Status", "LocalAddr", "Plugin", "RemoteAddr", "Error"];
 
-#[derive(Deserialize)]
-struct Row {
-    name: Option<String>,
-    status: Option<String>,
-    err: Option<String>,
-    local_addr: Option<String>,
-    plugin: Option<String>,
-    remote_addr: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    #[serde(rename = "Msg")]
-    text: String,
-}
+/// The names of the cells, in their order.
+const CELLS: [&str; 6] = ["name", "status", "local_addr", "plugin", "remote_addr", "err"];
 
 /// What an error's body says.
 pub(super) fn message(body: &[u8]) -> Option<String> {
-    let problem: Problem = serde_json::from_slice(body).ok()?;
-    Some(problem.text).filter(|text| !text.is_empty())
+    let problem: Value = serde_json::from_slice(body).ok()?;
+    problem.get("Msg")?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// What is printed of the answer; `None` if it is not understood.
 pub(super) fn render(body: &[u8]) -> Option<String> {
-    let all: Option<BTreeMap<String, Option<Vec<Row>>>> = serde_json::from_slice(body).ok()?;
-    let mut all = all.unwrap_or_default();
+    let all: Value = serde_json::from_slice(body).ok()?;
+    let none = Vec::new();
     let mut out = "Proxy Status...\n\n".to_owned();
     for kind in TYPES {
-        let rows = all.remove(kind).flatten().unwrap_or_default();
-        let mut rows: Vec<_> = rows.into_iter().map(Row::cells).collect();
+        let rows = match all.get(kind) {
+            None | Some(Value::Null) => &none,
+            Some(rows) => rows.as_array()?,
+        };
+        let mut rows: Vec<_> = rows.iter().map(cells).collect::<Option<_>>()?;
         if !rows.is_empty() {
             rows.sort();
             rows.insert(0, COLUMNS.map(str::to_owned));
@@ -48,14 +37,19 @@ pub(super) fn render(body: &[u8]) -> Option<String> {
             lay_out(&mut out, &rows);
         }
     }
-    Some(out)
+    (all.is_object() || all.is_null()).then_some(out)
 }
 
-impl Row {
-    fn cells(self) -> [String; 6] {
-        [self.name, self.status, self.local_addr, self.plugin, self.remote_addr, self.err]
-            .map(Option::unwrap_or_default)
+/// A row; what is missing or `null` is empty.
+fn cells(row: &Value) -> Option<[String; 6]> {
+    let mut out = <[String; 6]>::default();
+    for (cell, name) in out.iter_mut().zip(CELLS) {
+        match row.as_object()?.get(name) {
+            None | Some(Value::Null) => {}
+            Some(text) => text.as_str()?.clone_into(cell),
+        }
     }
+    Some(out)
 }
 
 fn lay_out(out: &mut String, rows: &[[String; 6]]) {

@@ -4,6 +4,8 @@
 //! bandwidths, each with the error that frpc prints. Does not know which flags there are. Always true: what frpc takes is
 //! taken with the same meaning. Worst case: the value.
 
+use crate::config::limit;
+
 /// One flag.
 #[derive(Debug)]
 pub(in crate::cli) struct Flag {
@@ -152,8 +154,8 @@ fn int(value: &str) -> Result<i64, String> {
     if plain.is_empty() || joined || !plain.chars().all(|c| c.is_digit(base)) {
         return Err(wrong("invalid syntax"));
     }
-    let number = i128::from_str_radix(&plain, base).map(|n| if negative { -n } else { n });
-    number.ok().and_then(|n| i64::try_from(n).ok()).ok_or_else(|| wrong("value out of range"))
+    let signed = if negative { format!("-{plain}") } else { plain };
+    i64::from_str_radix(&signed, base).map_err(|_| wrong("value out of range"))
 }
 
 /// One record of comma-separated values; quotes as in CSV.
@@ -229,7 +231,7 @@ fn duration(value: &str) -> Result<u64, String> {
     if rest.is_empty() {
         return Err(invalid());
     }
-    let mut nanos = 0.0;
+    let mut nanos = 0_u64;
     while !rest.is_empty() {
         let number = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
         let (digits, tail) = rest.split_at_checked(number).ok_or_else(invalid)?;
@@ -238,34 +240,36 @@ fn duration(value: &str) -> Result<u64, String> {
         if !digits.contains(|c: char| c.is_ascii_digit()) {
             return Err(invalid());
         }
-        let digits: f64 = digits.parse().map_err(|_| invalid())?;
-        nanos += digits
-            * match unit {
-                "" => return Err(format!("time: missing unit in duration {value:?}")),
-                "ns" => 1.0,
-                "us" | "µs" | "μs" => 1e3,
-                "ms" => 1e6,
-                "s" => 1e9,
-                "m" => 60e9,
-                "h" => 3600e9,
-                _ => return Err(format!("time: unknown unit {unit:?} in duration {value:?}")),
-            };
+        let unit = match unit {
+            "" => return Err(format!("time: missing unit in duration {value:?}")),
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return Err(format!("time: unknown unit {unit:?} in duration {value:?}")),
+        };
+        let part = nanoseconds(digits, unit).and_then(|part| nanos.checked_add(part));
+        nanos = part.filter(|sum| i64::try_from(*sum).is_ok()).ok_or_else(invalid)?;
         rest = more;
     }
-    if nanos > 9.2e18 {
-        return Err(invalid());
+    Ok(if negative { 0 } else { nanos / 1_000_000 })
+}
+
+/// Digits, with a point perhaps, of a unit. By hand: reading floats takes 15 KB of a small machine's program.
+fn nanoseconds(digits: &str, unit: u64) -> Option<u64> {
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, "0"));
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+    let (mut part, mut scale) = (0, unit);
+    for digit in rest.chars() {
+        scale /= 10;
+        part += u64::from(digit.to_digit(10)?) * scale;
     }
-    Ok(if negative { 0 } else { std::time::Duration::from_secs_f64(nanos / 1e9).as_millis().try_into().unwrap_or(0) })
+    whole.checked_mul(unit)?.checked_add(part)
 }
 
 /// frpc's bandwidths; the configuration reads them again.
 fn bandwidth(value: &str) -> Result<(), String> {
-    let value = value.trim();
-    let Some(number) = value.strip_suffix("MB").or_else(|| value.strip_suffix("KB")) else {
-        return if value.is_empty() { Ok(()) } else { Err("unit not support".to_owned()) };
-    };
-    match number.parse::<f64>() {
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!("strconv.ParseFloat: parsing {number:?}: invalid syntax")),
-    }
+    limit::parse(value.trim()).map(drop)
 }

@@ -13,7 +13,6 @@ use super::numbers::{Numbers, integer};
 use super::scope::Report;
 use super::source::{Place, Source};
 use super::tree::{Entry, Node, SyntaxError, Value};
-use std::collections::BTreeSet;
 use table::{COMMON, Kind, PLUGIN, PLUGINS, PROXIES, PROXY, Row, VISITOR, VISITORS};
 
 /// Whether frpc takes a text, as it is before its template is rendered, for INI.
@@ -45,14 +44,14 @@ pub(super) fn convert(
     let mut out = Tree { entries: Vec::new(), budget };
     Reader { ini: &ini, section: common, types: "" }.rows(COMMON, &mut out, report)?;
     let start = ini.get(common, "start").and_then(|item| ini.resolved(common, item)).unwrap_or_default();
-    let start: BTreeSet<String> = split(&start).into_iter().collect();
+    let start = split(&start);
     let mut ini = ini::parse(all, true)?;
     expand(&mut ini, out.budget)?;
     let (mut proxies, mut visitors) = (Vec::new(), Vec::new());
     for section in &ini.sections {
         let name = section.name.as_str();
         let is_other = name == ini::DEFAULT || name == "common" || name.starts_with("range:");
-        if is_other || (!start.is_empty() && !start.contains(name)) {
+        if is_other || (!start.is_empty() && !start.iter().any(|known| known == name)) {
             continue;
         }
         if let Some(line) = section.again {

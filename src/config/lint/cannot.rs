@@ -5,7 +5,6 @@
 
 use super::super::finding::Severity::{Note, Warning};
 use super::{Facts, Out, Rule};
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 pub(super) const RULES: &[Rule] = &[
@@ -123,10 +122,10 @@ fn domains(facts: &Facts<'_>, out: &mut Out<'_>) {
 }
 
 fn fallback(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let usable: BTreeSet<&str> = facts.visitors.iter().filter(|v| !v.is(&["sudp"])).map(|v| v.name).collect();
+    let usable: Vec<&str> = facts.visitors.iter().filter(|v| !v.is(&["sudp"])).map(|v| v.name).collect();
     for item in facts.visitors.iter().filter(|item| item.is(&["xtcp"])) {
         let Some(to) = item.raw.text("fallbackTo") else { continue };
-        if !usable.contains(to) || to == item.name {
+        if !usable.contains(&to) || to == item.name {
             out.say_of(item, "fallbackTo", format!("\"{to}\" is not a usable visitor in this file"));
         }
     }

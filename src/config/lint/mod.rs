@@ -21,7 +21,6 @@ use super::scope::Report;
 use super::source::Place;
 use super::tree::Entry;
 use raw::{Item, Raw};
-use std::collections::BTreeSet;
 
 /// One rule.
 struct Rule {
@@ -91,13 +90,13 @@ fn check(entries: &[Entry], report: &mut Report, http_proxy: Option<String>) {
 impl<'t> Facts<'t> {
     fn new(entries: &'t [Entry], file: &'t str, verify: bool, http_proxy: Option<String>) -> Self {
         let top = Raw::new(entries, 0);
-        let start: BTreeSet<&str> = top.texts("start").into_iter().collect();
+        let start = top.texts("start");
         let (mut names, mut left_out) = (Vec::new(), 0);
         let mut used = |list| {
             let mut items: Vec<Item<'t>> = top.items(list).collect();
             names.extend(items.iter().map(|item| item.name));
             items.retain(|item| {
-                let wanted = start.is_empty() || start.contains(item.name);
+                let wanted = start.is_empty() || start.contains(&item.name);
                 left_out += usize::from(!wanted);
                 wanted && item.raw.flag("enabled") != Some(false)
             });

@@ -7,7 +7,6 @@
 use super::super::finding::Severity::Warning;
 use super::super::source::Place;
 use super::{Facts, Out, Rule};
-use std::collections::BTreeSet;
 
 pub(super) const RULES: &[Rule] =
     &[Rule { id: "K11", severity: Warning, check: start }, Rule { id: "K16", severity: Warning, check: gates }];
@@ -66,10 +65,9 @@ pub(in super::super) fn unknown(path: &str, key: &str, near: Option<&str>, above
 }
 
 fn start(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let (known, all): (BTreeSet<&str>, _) = (facts.names.iter().copied().collect(), facts.names.len());
-    let left = facts.left_out;
+    let (all, left) = (facts.names.len(), facts.left_out);
     for (index, name) in facts.top.texts("start").into_iter().enumerate() {
-        if !known.contains(name) {
+        if !facts.names.contains(&name) {
             let text =
                 format!("start names \"{name}\", which does not exist; {left} of {all} entries are disabled by start");
             let line: Place = facts.top.line("start");

@@ -4,7 +4,7 @@
 //! are. Worst case: one key for each entry, for the length of the call.
 
 use super::super::finding::Severity::Warning;
-use super::{Facts, Item, Out, Rule};
+use super::{Facts, Out, Rule};
 use std::collections::BTreeMap;
 
 pub(super) const RULES: &[Rule] = &[
@@ -17,14 +17,22 @@ pub(super) const RULES: &[Rule] = &[
 /// Domains, locations or addresses that are compared, at most, of one entry.
 const MAX_NAMES: usize = 64;
 
+/// Which one was the first to say a key.
+#[derive(Default)]
+struct First(BTreeMap<String, usize>);
+
+impl First {
+    fn of(&mut self, key: String, at: usize) -> usize {
+        *self.0.entry(key).or_insert(at)
+    }
+}
+
 fn remote_ports(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let mut seen: BTreeMap<(&str, i64), &Item<'_>> = BTreeMap::new();
-    for item in facts.proxies.iter().filter(|item| item.is(&["tcp", "udp"])) {
+    let mut first = First::default();
+    for (at, item) in facts.proxies.iter().enumerate().filter(|(_, item)| item.is(&["tcp", "udp"])) {
         let Some(port) = item.raw.number("remotePort") else { continue };
-        let Some(before) = seen.get(&(item.kind, port)) else {
-            seen.insert((item.kind, port), item);
-            continue;
-        };
+        let before = first.of(format!("{} {port}", item.kind), at);
+        let Some(before) = facts.proxies.get(before).filter(|_| before != at) else { continue };
         let grouped = item.is(&["tcp"]) && item.group().is_some() && item.group() == before.group();
         if !grouped {
             let (a, b) = (before.name, item.name);
@@ -36,8 +44,11 @@ fn remote_ports(facts: &Facts<'_>, out: &mut Out<'_>) {
 }
 
 fn routes(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let mut seen: BTreeMap<(&str, String, &str, &str), &str> = BTreeMap::new();
-    for item in facts.proxies.iter().filter(|item| item.is(&["http", "https", "tcpmux"]) && item.group().is_none()) {
+    let mut first = First::default();
+    for (at, item) in facts.proxies.iter().enumerate() {
+        if !item.is(&["http", "https", "tcpmux"]) || item.group().is_some() {
+            continue;
+        }
         let mut locations = if item.is(&["http"]) { item.raw.texts("locations") } else { Vec::new() };
         if locations.is_empty() {
             locations.push("");
@@ -48,15 +59,15 @@ fn routes(facts: &Facts<'_>, out: &mut Out<'_>) {
         let mut other = None;
         for domain in custom.chain(sub).take(MAX_NAMES) {
             for location in locations.iter().take(MAX_NAMES) {
-                let before = *seen.entry((item.kind, domain.clone(), location, user)).or_insert(item.name);
-                other = other.or_else(|| Some(before).filter(|name| *name != item.name));
+                let before = first.of(format!("{}\n{domain}\n{location}\n{user}", item.kind), at);
+                other = other.or(Some(before).filter(|before| *before != at));
             }
         }
-        if let Some(before) = other {
+        if let Some(before) = other.and_then(|before| facts.proxies.get(before)) {
             let key = if item.raw.has("customDomains") { "customDomains" } else { "subdomain" };
             let text = format!(
-                "\"{before}\" and \"{}\" claim the same route: the second gets \"router config conflict\"",
-                item.name
+                "\"{}\" and \"{}\" claim the same route: the second gets \"router config conflict\"",
+                before.name, item.name
             );
             out.say_of(item, key, text);
         }
@@ -64,33 +75,41 @@ fn routes(facts: &Facts<'_>, out: &mut Out<'_>) {
 }
 
 fn local_ports(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let mut seen: BTreeMap<(bool, i64), Vec<&str>> = BTreeMap::new();
+    let (mut first, mut addrs) = (First::default(), Vec::<Vec<&str>>::new());
+    let mut of_port = |port: i64, addr, udp: bool| {
+        let at = first.of(format!("{port} {udp}"), addrs.len());
+        if at == addrs.len() {
+            addrs.push(Vec::new());
+        }
+        let Some(used) = addrs.get_mut(at) else { return false };
+        let all = ["0.0.0.0", "::"];
+        let clash = |other: &&str| *other == addr || all.contains(other) || all.contains(&addr);
+        let clashes = used.iter().any(clash);
+        if used.len() < MAX_NAMES && !used.contains(&addr) {
+            used.push(addr);
+        }
+        clashes
+    };
     if let Some(port) = facts.top.number("webServer.port") {
-        let addr = facts.top.text("webServer.addr").unwrap_or("127.0.0.1");
-        seen.entry((false, port)).or_default().push(addr);
+        of_port(port, facts.top.text("webServer.addr").unwrap_or("127.0.0.1"), false);
     }
     for item in &facts.visitors {
         let Some(port) = item.raw.number("bindPort").filter(|port| *port > 0) else { continue };
-        let addr = item.raw.text("bindAddr").unwrap_or("127.0.0.1");
-        let used = seen.entry((item.is(&["sudp"]), port)).or_default();
-        let all = ["0.0.0.0", "::"];
-        let clash = |other: &&str| *other == addr || all.contains(other) || all.contains(&addr);
-        if used.iter().any(clash) {
+        if of_port(port, item.raw.text("bindAddr").unwrap_or("127.0.0.1"), item.is(&["sudp"])) {
             out.say_of(item, "bindPort", format!("port {port} is used twice on this device"));
-        }
-        if used.len() < MAX_NAMES && !used.contains(&addr) {
-            used.push(addr);
         }
     }
 }
 
 fn groups(facts: &Facts<'_>, out: &mut Out<'_>) {
-    let mut seen: BTreeMap<&str, (&str, i64, &str)> = BTreeMap::new();
+    let (mut first, mut all) = (First::default(), Vec::new());
     for item in facts.proxies.iter().filter(|item| item.is(&["tcp", "http", "https", "tcpmux"])) {
         let Some(group) = item.group() else { continue };
         let port = item.raw.number("remotePort").unwrap_or(0);
         let member = (item.kind, port, item.raw.text("loadBalancer.groupKey").unwrap_or_default());
-        if *seen.entry(group).or_insert(member) != member {
+        let before = first.of(group.to_owned(), all.len());
+        all.push(member);
+        if all.get(before) != Some(&member) {
             let text = format!("members of group \"{group}\" must share type, remotePort and groupKey");
             out.say_of(item, "loadBalancer", text);
         }

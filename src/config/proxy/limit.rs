@@ -4,13 +4,13 @@
 //! hexadecimal floats), and its errors are in its words. Worst case: the text's digits.
 
 /// Bytes a second; `None`: no limit, as for what is not above zero.
-pub(super) fn parse(text: &str) -> Result<Option<u64>, String> {
+pub(crate) fn parse(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     let scaled = |unit, scale| text.strip_suffix(unit).map(|number| (number, scale));
     let Some((number, scale)) = scaled("MB", 1 << 20).or_else(|| scaled("KB", 1 << 10)) else {
-        return Err("unit not support: use KB or MB, e.g. \"1MB\"".to_owned());
+        return Err("unit not support".to_owned());
     };
     let wrong = |why: &str| format!("strconv.ParseFloat: parsing \"{number}\": {why}");
     match bytes(number, scale) {

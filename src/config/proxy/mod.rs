@@ -7,7 +7,7 @@
 mod annotations;
 mod health;
 mod kind;
-mod limit;
+pub(crate) mod limit;
 
 pub use health::{HealthCheck, Probe};
 pub use kind::Kind;
@@ -18,7 +18,7 @@ use super::plugin::{self, Plugin};
 use super::scope::{Found, Scope};
 use crate::wire::frame::{self, TooLong};
 use crate::wire::msg::{Map, NewProxy};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// One proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) struct Use<'a> {
     /// `user`.
     pub(super) user: &'a str,
     /// `start`; empty: all of them.
-    pub(super) start: &'a BTreeSet<String>,
+    pub(super) start: &'a [String],
     /// Keys that belong above the first table.
     pub(super) above: &'a [&'a str],
 }
@@ -69,7 +69,7 @@ pub(super) struct Use<'a> {
 impl Use<'_> {
     /// Whether an entry of this name is used.
     fn takes(&self, name: &str, enabled: bool) -> bool {
-        enabled && (self.start.is_empty() || self.start.contains(name))
+        enabled && (self.start.is_empty() || self.start.iter().any(|known| known == name))
     }
 }
 
@@ -81,13 +81,13 @@ pub(super) fn entries<T>(
     using: &Use<'_>,
     mut read: impl FnMut(Scope<'_>, Found<String>) -> Option<T>,
 ) -> Vec<T> {
-    let (mut names, tables) = (BTreeSet::new(), top.tables(list));
+    let (mut names, tables) = (BTreeMap::new(), top.tables(list));
     let mut out = Vec::new();
     for (index, (entries, line)) in tables.into_iter().enumerate() {
         let mut t = Scope::new(entries, format!("{list}[{index}]"), line, top.report());
         let missing = Found { value: String::new(), line, key: t.path("name") };
         let name = t.text("name").unwrap_or(missing);
-        if !names.insert(name.value.clone()) {
+        if names.insert(name.value.clone(), index).is_some() {
             let text = format!("{what} name [{}] is duplicated: names must be unique", name.value);
             t.report().error(name.line, &name.key, text);
         }
@@ -213,7 +213,7 @@ fn transport(mut t: Scope<'_>, p: &mut NewProxy) -> (Option<u64>, Option<ProxyPr
     if let Some(f) = t.text("bandwidthLimit") {
         match limit::parse(f.value.trim()) {
             Ok(bytes) => limit = bytes,
-            Err(text) => t.report().error(f.line, &f.key, text),
+            Err(text) => t.report().error(f.line, &f.key, format!("{text}: a number with KB or MB, such as \"1.5MB\"")),
         }
         let by_server = mode.is_some_and(|m| m.value == "server");
         limit = limit.filter(|_| !by_server);
