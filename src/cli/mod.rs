@@ -83,6 +83,7 @@ fn version() -> String {
         ("yaml", cfg!(feature = "yaml")),
         ("templates", cfg!(feature = "templates")),
         ("ini", cfg!(feature = "ini")),
+        ("lints", cfg!(feature = "lints")),
         ("constant-time", cfg!(feature = "constant-time")),
     ];
     let built: Vec<_> = all.into_iter().filter_map(|(name, built)| built.then_some(name)).collect();

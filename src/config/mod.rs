@@ -18,6 +18,7 @@ mod format;
 mod include;
 #[cfg(feature = "ini")]
 mod legacy;
+#[cfg_attr(not(feature = "lints"), path = "lint_off.rs")]
 mod lint;
 mod load;
 #[cfg(any(feature = "templates", feature = "ini", feature = "yaml"))]
@@ -33,6 +34,7 @@ mod template;
 mod transport;
 mod tree;
 mod trees;
+mod unknown;
 mod visitor;
 mod web;
 

@@ -6,10 +6,10 @@
 
 use super::file::Files;
 use super::finding::{Finding, Severity};
-use super::lint;
 use super::load::{Loader, Purpose, Strictness};
 use super::source::{Place, unpack};
 use super::tree::{Entry, Node, Value};
+use super::unknown::unknown;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -395,7 +395,7 @@ impl<'r> Scope<'r> {
             let near = near.min_by_key(|known| known.len().abs_diff(key.len())).copied();
             let path = self.path(key);
             let above = elsewhere.iter().any(|known| known.eq_ignore_ascii_case(key));
-            let (id, hint) = lint::unknown(&path, key, near, above);
+            let (id, hint) = unknown(&path, key, near, above);
             let text = format!("unknown field \"{key}\"{hint}");
             if !lax {
                 self.report.keep(id, Severity::Error, *line, &path, text);

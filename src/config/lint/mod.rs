@@ -13,8 +13,6 @@ mod security;
 mod time;
 mod twice;
 
-pub(super) use names::unknown;
-
 use super::finding::Severity;
 use super::load::Purpose;
 use super::scope::Report;

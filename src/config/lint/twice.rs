@@ -60,7 +60,7 @@ fn routes(facts: &Facts<'_>, out: &mut Out<'_>) {
         for domain in custom.chain(sub).take(MAX_NAMES) {
             for location in locations.iter().take(MAX_NAMES) {
                 let before = first.of(format!("{}\n{domain}\n{location}\n{user}", item.kind), at);
-                other = other.or(Some(before).filter(|before| *before != at));
+                other = other.or_else(|| Some(before).filter(|before| *before != at));
             }
         }
         if let Some(before) = other.and_then(|before| facts.proxies.get(before)) {
