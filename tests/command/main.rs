@@ -30,7 +30,8 @@ impl Dir {
         let name = format!("command-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&path).unwrap();
-        symlink(env!("CARGO_BIN_EXE_redial"), path.join("frpc")).unwrap();
+        let program = std::env::var_os("REDIAL_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_redial").into());
+        symlink(program, path.join("frpc")).unwrap();
         Self(path)
     }
 

@@ -47,6 +47,12 @@ pub(crate) fn newest() -> &'static str {
     GATE.lines().rfind(|line| !line.starts_with('#') && !line.is_empty()).unwrap_or_default().trim()
 }
 
+/// Whether it is the oldest or newest release of this run.
+pub(crate) fn is_end(version: &str) -> bool {
+    let all = versions();
+    [all.first(), all.last()].contains(&Some(&version))
+}
+
 /// The program under test.
 pub(crate) fn program() -> PathBuf {
     env::var_os("REDIAL_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_redial")), PathBuf::from)

@@ -65,6 +65,11 @@ impl Codec {
         Self { encrypt: false, compress: true },
         Self { encrypt: true, compress: true },
     ];
+
+    /// Nothing, or everything.
+    pub(crate) fn extreme(self) -> bool {
+        self.encrypt == self.compress
+    }
 }
 
 impl fmt::Display for Codec {
