@@ -131,7 +131,7 @@ fn source(mut t: Scope<'_>, given: bool, name: &str) -> Option<Secret> {
     let mut file = t.table("file");
     let path = file.text_or_empty("path");
     file.finish(&[]);
-    let command = t.has_table("exec").then(|| command(t.table("exec")));
+    let command = t.table_if("exec", command);
     let result = match (kind.value.as_str(), command) {
         ("file", _) if !has_file => Err("file configuration is required when type is 'file'".to_owned()),
         ("file", _) if path.is_empty() => Err("file path cannot be empty".to_owned()),

@@ -50,7 +50,7 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     let store_path = store_path(&mut top);
     let transport = transport::resolve(top.table("transport"));
     let extension = redial::resolve(top.table("redial"), server_port);
-    top.ignore("version");
+    let _ = top.text("version");
     // Read before: see `include`.
     let _ = top.texts("includes");
     let stun_server = top.text("natHoleStunServer").map_or_else(|| STUN.to_owned(), |f| f.value);

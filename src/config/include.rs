@@ -49,7 +49,7 @@ pub(super) fn named(report: &mut Report, pattern: &str, index: usize, line: Plac
     let key = format!("includes[{index}]");
     if !pattern.starts_with('/') {
         let text = format!("relative path \"{pattern}\" depends on the working directory, not on this file");
-        report.add(Warning, line, &key, text);
+        report.lint("K13", Warning, line, &key, text);
     }
     let mut paths = match files(report, pattern) {
         Ok(paths) => paths,
@@ -59,7 +59,7 @@ pub(super) fn named(report: &mut Report, pattern: &str, index: usize, line: Plac
         }
     };
     if paths.is_empty() {
-        report.add(Note, line, &key, format!("includes pattern \"{pattern}\" matches no file"));
+        report.lint("K14", Note, line, &key, format!("includes pattern \"{pattern}\" matches no file"));
     }
     let room = (MAX_FILES - 1).saturating_sub(report.included.len());
     if paths.len() > room {

@@ -377,9 +377,11 @@ impl<'r> Scope<'r> {
         self.entries.iter().any(found)
     }
 
-    /// Drops a key that means nothing to us.
-    pub(super) fn ignore(&mut self, key: &'static str) {
-        let _ = self.take(key);
+    /// A table, read only if it is there; what is there and no table is reported.
+    pub(super) fn table_if<T>(&mut self, key: &'static str, read: impl FnOnce(Scope<'_>) -> T) -> Option<T> {
+        let given = self.has_table(key);
+        let table = self.table(key);
+        given.then(|| read(table))
     }
 
     /// Reports what nobody asked for. `elsewhere` names keys that belong to the top of the file.

@@ -40,7 +40,7 @@ fn tree(
     let entries = format::parse(&source, path, report.loader.strictness, budget)?;
     for (line, name) in missing {
         let key = key_of(&entries, line).unwrap_or_default();
-        report.add(Warning, line, &key, unset(&name));
+        report.lint("K12", Warning, line, &key, unset(&name));
     }
     Ok(entries)
 }
@@ -117,7 +117,8 @@ mod old {
 
     fn convert(source: Source, report: &mut Report, budget: &mut Budget) -> Result<Vec<Entry>, SyntaxError> {
         if report.file.ends_with(".toml") {
-            report.add(Warning, place(0, 1), "", "a [common] section makes this file be read as legacy INI");
+            let text = "a [common] section makes this file be read as legacy INI";
+            report.lint("K9", Warning, place(0, 1), "", text.to_owned());
         }
         let main = filled(source, report)?;
         let (mut text, mut places) = (String::new(), Vec::new());
@@ -136,7 +137,7 @@ mod old {
     fn filled(source: Source, report: &mut Report) -> Result<Source, SyntaxError> {
         let (source, missing) = rendered(source, false)?;
         for (line, name) in missing {
-            report.add(Warning, line, "", unset(&name));
+            report.lint("K12", Warning, line, "", unset(&name));
         }
         Ok(source)
     }

@@ -46,7 +46,7 @@ pub(super) fn resolve(mut t: Scope<'_>) -> Option<WebServer> {
     let (user, password) = (t.text_or_empty("user"), t.text_or_empty("password"));
     let assets_dir = t.text_or_empty("assetsDir");
     let pprof = t.flag("pprofEnable").unwrap_or(false);
-    let tls = t.has_table("tls").then(|| tls(t.table("tls")));
+    let tls = t.table_if("tls", tls);
     t.finish(&[]);
     (port > 0).then_some(WebServer { addr, port, user, password, assets_dir, pprof, tls })
 }

@@ -40,7 +40,7 @@ pub(super) fn convert(
     let lost = || SyntaxError::new(main.at_line(0), "invalid configuration file, not found [common] section");
     let common = ini.section("common").ok_or_else(lost)?;
     let text = "INI is deprecated upstream; the newer formats, TOML first, offer more options";
-    report.add(Note, common.line, "", text);
+    report.lint("K15", Note, common.line, "", text.to_owned());
     let mut out = Tree { entries: Vec::new(), budget };
     Reader { ini: &ini, section: common, types: "" }.rows(COMMON, &mut out, report)?;
     let start = ini.get(common, "start").and_then(|item| ini.resolved(common, item)).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(super) fn convert(
         }
         if let Some(line) = section.again {
             let text = format!("section [{name}] appears twice and is merged; proxy names must be unique");
-            report.add(Warning, line, name, text);
+            report.lint("K8", Warning, line, name, text);
         }
         let role = ini.get(section, "role").and_then(|item| ini.resolved(section, item)).unwrap_or_default();
         let entry = match role.as_str() {
@@ -113,7 +113,7 @@ fn proxy(ini: &Ini, section: &Section, budget: &mut Budget, report: &mut Report)
     let given = ini.get(section, "type").and_then(|item| ini.resolved(section, item)).unwrap_or_default();
     if given.is_empty() {
         let text = "without \"type\" the proxy works as tcp; frpc's \"status\" does not show such proxies";
-        report.add(Warning, section.line, name, text);
+        report.lint("K10", Warning, section.line, name, text.to_owned());
     }
     let kind = if given.is_empty() { "tcp" } else { given.as_str() };
     if !PROXIES.contains(&kind) {
@@ -218,7 +218,8 @@ impl Reader<'_> {
             let long = || SyntaxError::new(item.line, format!("ini: the value of {key} is too long"));
             let text = self.ini.resolved(self.section, item).ok_or_else(long)?;
             let mut odd = |what: &str| {
-                report.add(
+                report.lint(
+                    "K7",
                     Warning,
                     item.line,
                     &format!("{name}.{key}"),
@@ -254,7 +255,8 @@ impl Reader<'_> {
             let known =
                 |row: &Row| (row.0 == key || (row.2 == Kind::Prefix && key.starts_with(row.0))) && self.has(row.3);
             if !rows.iter().any(known) && !key.starts_with("plugin_") {
-                report.add(
+                report.lint(
+                    "K7",
                     Warning,
                     item.line,
                     &format!("{name}.{key}"),

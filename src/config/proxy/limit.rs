@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<u64>, String> {
         return Err("unit not support".to_owned());
     };
     let wrong = |why: &str| format!("strconv.ParseFloat: parsing \"{number}\": {why}");
-    match bytes(number, scale) {
+    match plain(number).ok_or(Wrong::Syntax).and_then(|number| bytes(&number, scale)) {
         Ok(0) => Ok(None),
         Ok(bytes) => Ok(Some(bytes)),
         Err(Wrong::Syntax) => Err(wrong("invalid syntax")),
@@ -24,6 +24,14 @@ pub(crate) fn parse(text: &str) -> Result<Option<u64>, String> {
 enum Wrong {
     Syntax,
     Range,
+}
+
+/// Without underscores, which may stand between digits.
+fn plain(number: &str) -> Option<String> {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let parts: Vec<&str> = number.split('_').collect();
+    let apart = |pair: &[&str]| matches!(pair, [a, b] if digit(a.chars().last()) && digit(b.chars().next()));
+    parts.windows(2).all(apart).then(|| parts.concat())
 }
 
 /// By hand: reading floats takes 20 KB of a small machine's program. A negative number gives 0.
@@ -98,6 +106,7 @@ mod tests {
             ("000.0010MB", 1048),
             ("12345678901234567890123MB", u64::MAX),
             ("infMB", u64::MAX),
+            ("1_0e1_0KB", 102_400_000_000_000),
             ("0.0009765625KB", 1),
         ] {
             assert_eq!(parse(text), Ok(Some(bytes)), "{text}");
@@ -108,7 +117,9 @@ mod tests {
         for text in ["1", "1mb", "1Mb", "1GB", "MB ", "10 mB"] {
             assert!(parse(text).unwrap_err().starts_with("unit not support"), "{text}");
         }
-        for text in ["MB", "1 MB", "eMB", "1eMB", "1.2.3MB", "+-1MB", ".MB", "1e+-3KB", "x1KB", "1_0MB"] {
+        for text in
+            ["MB", "1 MB", "eMB", "1eMB", "1.2.3MB", "+-1MB", ".MB", "1e+-3KB", "x1KB", "1_MB", "_1MB", "1_.5MB"]
+        {
             assert!(parse(text).unwrap_err().ends_with("invalid syntax"), "{text}");
         }
         assert!(parse("1e999MB").unwrap_err().ends_with("value out of range"));
