@@ -26,8 +26,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("domain", &["net/dns/message"]),
     ("toml", &["config/format/from_toml"]),
     ("granit_parser", &["config/format/yaml"]),
-    ("serde_json", &["wire/msg", "config/format/json", "cli/ask", "cli/verify"]),
-    ("serde", &["wire/msg", "cli/ask", "config/format/json"]),
+    ("serde_json", &["proto/oauth", "wire/msg", "config/format/json", "cli/ask", "cli/verify"]),
+    ("serde", &["proto/oauth", "wire/msg", "cli/ask", "config/format/json"]),
     ("rustls", &["proto/tls"]),
     ("ring", &["proto/tls", "cli/selftest/speed"]),
     ("aes", &["proto/crypto"]),
@@ -38,7 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("snap", &["proto/snappy"]),
     ("crc32c", &["proto/snappy"]),
     ("tz", &["cli/clock"]),
-    ("httparse", &["proto/http/head", "cli/ask"]),
+    ("httparse", &["proto/http", "cli/ask"]),
     ("slab", &["admin", "client", "net/os"]),
 ];
 

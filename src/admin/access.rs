@@ -3,6 +3,7 @@
 //! Owns the one name and password. Does not wait: the pause after a refusal is the connection's. Always true: the time of
 //! a comparison does not tell how much was right. Worst case: the text of the header, once.
 
+use crate::proto::http::base64;
 use core::hint::black_box;
 
 /// See the module.
@@ -35,20 +36,6 @@ impl Access {
 fn same(a: &[u8], b: &[u8]) -> bool {
     let differ = a.iter().zip(b).fold(0, |differ, (a, b)| black_box(differ | (a ^ b)));
     differ == 0 && a.len() == b.len()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS.get((group >> shift & 63) as usize).filter(|_| at <= chunk.len());
-            out.push(char::from(digit.copied().unwrap_or(b'=')));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //!   comes back, the login must not wait for a third party. Tickets that last less than [`WORTH_RENEWING`] are not: issuers
 //!   count requests; they are fetched when the link is in doubt.
 
-#[path = "credential/no_issuer.rs"]
+#[cfg_attr(not(feature = "oidc"), path = "credential/no_issuer.rs")]
 mod issuer;
 mod source;
 mod turn;
@@ -22,12 +22,15 @@ use crate::config::{Auth, Secret};
 use crate::net::job::Output;
 use crate::net::{Answer, Event, FileDone, JobError, Net, ResolveError, Sock, Token};
 use crate::proto::time::{Duration, Instant, secs, sooner};
+use crate::wire::frame;
 use issuer::{Exchange, Issuer, Progress};
 
 /// Port of [`Token`]: what is asked for here (task: the number of the fetch).
 const CREDENTIAL: u8 = 8;
 /// Bytes of a token or a ticket, at most.
 const MAX_VALUE: usize = 64 * 1024;
+/// The same of an issuer's ticket: a login holds more than that.
+const MAX_TICKET: usize = frame::MAX_BODY - 1024;
 /// How long a fetch may take that somebody waits for.
 const LIMIT: Duration = secs(30);
 /// At the start there is no limit, as with frpc; after this, and ever longer, it is said what is waited for.
@@ -65,11 +68,13 @@ pub(super) struct Why {
     pub(super) text: String,
     /// The issuer said no, and will say it again.
     pub(super) refused: bool,
+    /// It said no, whatever it will say next.
+    answered: bool,
 }
 
 impl Why {
     fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), refused: false }
+        Self { text: text.into(), refused: false, answered: false }
     }
 }
 
@@ -371,7 +376,17 @@ impl Credential {
         let until = self.fetch.take().and_then(|fetch| fetch.until);
         let Way::Issuer(issuer) = &mut self.way else { return };
         match result {
-            Ok(grant) => self.ended(Ok(Gained::Value(grant.token, grant.lasts))),
+            Ok(grant) if grant.token.len() > MAX_TICKET => {
+                let (size, most) = (grant.token.len(), frame::MAX_BODY);
+                let text = format!("the token takes {size} bytes, the frp protocol allows {most} for the whole login");
+                self.ended(Err(Why { refused: true, ..Why::new(text) }));
+            }
+            Ok(grant) => {
+                issuer.granted();
+                // One that ends at once is for one use.
+                let lasts = grant.lasts.filter(|lasts| *lasts > EARLY);
+                self.ended(Ok(Gained::Value(grant.token, lasts)));
+            }
             // It may want the secret in another place.
             Err(why) if issuer.try_another_style(&why) => {
                 self.start(net);
@@ -379,7 +394,10 @@ impl Credential {
                     fetch.until = until;
                 }
             }
-            Err(why) => self.ended(Err(why)),
+            Err(mut why) => {
+                issuer.hide(&mut why);
+                self.ended(Err(why));
+            }
         }
     }
 

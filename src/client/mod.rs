@@ -321,7 +321,7 @@ impl Client {
     }
 
     fn expire(&mut self, net: &mut dyn Net) {
-        if self.credential.prepared() {
+        if self.credential.prepared() && self.exit.is_none() {
             let (session, _, mut cx) = self.split(net);
             let result = session.expire(&mut cx);
             self.session_did(result, net);

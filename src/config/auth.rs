@@ -66,6 +66,8 @@ pub struct Oidc {
     pub params: Map,
     /// `trustedCaFile`; empty if unset. It is not read here.
     pub trusted_ca_file: String,
+    /// The variable `SSL_CERT_FILE`, by which Go finds the system's authorities; empty if unset.
+    pub system_ca_file: String,
     /// `insecureSkipVerify`.
     pub insecure: bool,
     /// `proxyURL`; empty if unset.
@@ -74,8 +76,9 @@ pub struct Oidc {
     pub source: Option<Secret>,
 }
 
-const NO_OIDC: &str =
-    "tokens from an issuer are not in this build yet: use auth.oidc.tokenSource, or method = \"token\"";
+const NO_OIDC: &str = "this redial is built without \"oidc\": use auth.oidc.tokenSource, or method = \"token\"";
+const NO_TLS: &str = "this redial is built without TLS: it cannot ask an issuer over https";
+const NO_PROXY: &str = "a proxy to the issuer is not in this build yet: remove it";
 
 /// Resolves the table.
 pub(super) fn resolve(mut t: Scope<'_>) -> Auth {
@@ -92,8 +95,15 @@ pub(super) fn resolve(mut t: Scope<'_>) -> Auth {
         t.report().error(token.line, &token.key, "cannot specify both auth.token and auth.tokenSource");
     }
     let oidc = oidc(t.table("oidc"), by_oidc);
-    if let Some(f) = method.filter(|_| by_oidc && oidc.as_ref().is_none_or(|oidc| oidc.source.is_none())) {
-        t.report().lacks(f.line, &f.key, NO_OIDC);
+    if let (Some(f), Some(oidc)) = (method.filter(|_| by_oidc), oidc.as_ref().filter(|oidc| oidc.source.is_none())) {
+        let secure = oidc.token_endpoint_url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+        if !cfg!(feature = "oidc") {
+            t.report().lacks(f.line, &f.key, NO_OIDC);
+        } else if secure && !cfg!(feature = "tls") {
+            t.report().lacks(f.line, "auth.oidc.tokenEndpointURL", NO_TLS);
+        } else if !oidc.proxy_url.is_empty() {
+            t.report().lacks(f.line, "auth.oidc.proxyURL", NO_PROXY);
+        }
     }
     let source = source.unwrap_or_else(|| Secret::Fixed(token.map(|f| f.value).unwrap_or_default()));
     let token = fixed(&source);
@@ -232,6 +242,7 @@ fn oidc(mut t: Scope<'_>, used: bool) -> Option<Oidc> {
         token_endpoint_url: url.map(|f| f.value).unwrap_or_default(),
         params,
         trusted_ca_file,
+        system_ca_file: std::env::var("SSL_CERT_FILE").unwrap_or_default(),
         insecure,
         proxy_url,
         source,

@@ -9,9 +9,11 @@ pub mod codec;
 pub mod control;
 pub mod crypto;
 pub mod health;
-#[cfg(feature = "admin")]
+#[cfg(any(feature = "admin", feature = "oidc"))]
 pub mod http;
 pub mod mux;
+#[cfg(feature = "oidc")]
+pub mod oauth;
 pub mod path;
 pub mod queue;
 pub mod quiet;

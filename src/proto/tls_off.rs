@@ -15,6 +15,10 @@ pub const fn sealed_len(plain: usize) -> usize {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsError {
     /// Never said; here so that policies read the same.
+    NotTls(Option<&'static str>),
+    /// Never said.
+    BadCertificate(String, &'static str),
+    /// Never said.
     Refused(String),
     /// Never said.
     Failed(String),

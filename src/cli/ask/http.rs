@@ -8,6 +8,7 @@
 //! * *Why no proxy?* frpc honours `http_proxy`, but not for this machine, which is where an admin server is.
 
 use crate::client::reason;
+use crate::proto::http::base64;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -184,20 +185,4 @@ fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, String> {
             None => return Ok(None),
         }
     }
-}
-
-/// With padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in bytes.chunks(3) {
-        let at = |n: usize| u32::from(three.get(n).copied().unwrap_or_default());
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for n in 0..4 {
-            let digit = bits >> (18 - 6 * n) & 63;
-            let digit = DIGITS.get(digit as usize).copied().unwrap_or_default();
-            out.push(if n <= three.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
 }

@@ -1,4 +1,4 @@
-//! In place of requests to an issuer, which are not in this build yet: what [`super::Credential`] will ask of them, and no
+//! In place of requests to an issuer where they are left out: what [`super::Credential`] will ask of them, and no
 //! value of any of it.
 //!
 //! Owns nothing. Does not do anything: an [`Issuer`] cannot exist, so the compiler drops all code for it. Always true: the
@@ -34,7 +34,7 @@ pub(super) enum Progress {
 
 impl Issuer {
     pub(super) fn new(_: &Oidc) -> Result<Self, String> {
-        Err("tokens from an issuer are not in this build yet".to_owned())
+        Err("this redial is built without \"oidc\"".to_owned())
     }
 
     pub(super) fn name(&self) -> String {
@@ -58,6 +58,14 @@ impl Issuer {
     }
 
     pub(super) fn try_another_style(&mut self, _: &Why) -> bool {
+        match self.0 {}
+    }
+
+    pub(super) fn granted(&mut self) {
+        match self.0 {}
+    }
+
+    pub(super) fn hide(&self, _: &mut Why) {
         match self.0 {}
     }
 }

@@ -166,7 +166,7 @@ impl Fields {
 }
 
 /// Digits, and no sign.
-fn length(value: &[u8]) -> Result<u64, Refusal> {
+pub(super) fn length(value: &[u8]) -> Result<u64, Refusal> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let number = core::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
     number.ok_or((400, "bad Content-Length"))
@@ -195,7 +195,7 @@ fn target_of(target: &str) -> Result<(String, String), Refusal> {
 }
 
 /// Replaces `%XX`; `None` if one is broken.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let (mut out, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     loop {
         rest = match rest {

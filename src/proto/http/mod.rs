@@ -7,6 +7,8 @@
 //! answer.
 
 mod body;
+#[cfg(feature = "oidc")]
+pub mod client;
 mod head;
 mod response;
 
@@ -19,6 +21,26 @@ use body::{Body, BodyError};
 pub const MAX_HEAD: usize = 8 * 1024;
 /// Bytes of a body nobody wants that are read all the same, so that the connection can be used again.
 const MAX_DROPPED: usize = 64 * 1024;
+
+/// Base64 with padding, as it is in `Authorization`.
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let digit = DIGITS.get((group >> shift & 63) as usize).filter(|_| at <= chunk.len());
+            out.push(char::from(digit.copied().unwrap_or(b'=')));
+        }
+    }
+    out
+}
+
+/// Replaces `%XX`, and `+` by a space, as in forms; `None` if one is broken.
+pub fn unescape(text: &str) -> Option<String> {
+    head::decode(&text.replace('+', " "))
+}
 
 /// What the peer asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,8 +44,8 @@ pub const fn sealed_len(plain: usize) -> usize {
 pub enum TlsError {
     /// The peer does not speak TLS; says what it seems to be, if that can be told.
     NotTls(Option<&'static str>),
-    /// The server's certificate was refused; says why.
-    BadCertificate(String),
+    /// The server's certificate was refused; says why, and which key of frps's has a say in it.
+    BadCertificate(String, &'static str),
     /// The server refused us with this alert.
     Refused(String),
     /// The protocol was broken or has no common ground; says how.
@@ -57,7 +57,7 @@ impl core::fmt::Display for TlsError {
         match self {
             Self::NotTls(None) => f.write_str("the peer does not speak TLS; is serverPort right?"),
             Self::NotTls(Some(what)) => write!(f, "the peer does not speak TLS: {what}"),
-            Self::BadCertificate(why) => write!(f, "tls: failed to verify certificate: {why}"),
+            Self::BadCertificate(why, hint) => write!(f, "tls: failed to verify certificate: {why}{hint}"),
             Self::Refused(alert) => write!(f, "remote error: tls: {alert}"),
             Self::Failed(how) => write!(f, "tls: {how}"),
         }
@@ -312,27 +312,31 @@ fn explain(error: &rustls::Error, input: &[u8], ready: bool) -> TlsError {
         {
             TlsError::NotTls(frame::guess(input))
         }
-        rustls::Error::InvalidCertificate(e) => TlsError::BadCertificate(certificate(e)),
+        rustls::Error::InvalidCertificate(e) => {
+            let (why, hint) = certificate(e);
+            TlsError::BadCertificate(why, hint)
+        }
         rustls::Error::AlertReceived(alert) => TlsError::Refused(alert_name(*alert)),
         other => TlsError::Failed(other.to_string()),
     }
 }
 
-fn certificate(error: &CertificateError) -> String {
+fn certificate(error: &CertificateError) -> (String, &'static str) {
+    let clock = "; is this device's clock right?";
     match error {
         CertificateError::UnknownIssuer => {
-            "certificate signed by unknown authority (not by one in transport.tls.trustedCaFile)".to_owned()
+            ("certificate signed by unknown authority".to_owned(), " (not by one in transport.tls.trustedCaFile)")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "certificate is not yet valid; is this device's clock right?".to_owned()
+            (format!("certificate is not yet valid{clock}"), "")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "certificate has expired; is this device's clock right?".to_owned()
+            (format!("certificate has expired{clock}"), "")
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("{error}; the name is transport.tls.serverName, or serverAddr without it")
+            (error.to_string(), "; the name is transport.tls.serverName, or serverAddr without it")
         }
-        other => other.to_string(),
+        other => (other.to_string(), ""),
     }
 }
 

@@ -114,7 +114,7 @@ fn verifier(
         return Err(SettingsError::Authority(format!("there is no usable PEM certificate in it{why}")));
     }
     if let Some(why) = broken {
-        log::warn!("transport.tls.trustedCaFile: a certificate is skipped: {why}");
+        log::warn!("a certificate among the trusted ones is skipped: {why}");
     }
     Ok(Arc::new(Trusted { provider, roots, anchors }))
 }

@@ -132,7 +132,7 @@ fn the_server_is_verified_as_frpc_does() {
     assert_eq!(outcome(&trusting("127.0.0.1", ca), signed()), Ok(()));
     assert_eq!(outcome(&trusting("frps.test", golden!("own.pem")), own()), Ok(()), "a self-signed CA as server");
     let wrong = |settings, server| match outcome(&settings, server) {
-        Err(TlsError::BadCertificate(why)) => why,
+        Err(TlsError::BadCertificate(why, hint)) => why + hint,
         other => panic!("{other:?}"),
     };
     assert!(wrong(trusting("ignored.test", ca), signed()).contains("serverName"), "the common name is no name");
