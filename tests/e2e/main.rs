@@ -16,6 +16,7 @@
 
 mod auth;
 mod liveness;
+mod oidc;
 mod pattern;
 mod payload;
 mod peer;
@@ -84,6 +85,7 @@ fn trials() -> Outcome<Vec<Trial>> {
     if site::versions().contains(&newest) {
         add(&mut trials, "auth", auth::TESTS, newest);
         add(&mut trials, "liveness", liveness::TESTS, newest);
+        add(&mut trials, "oidc", oidc::TESTS, newest);
         add(&mut trials, "tls", tls::TESTS, newest);
         add(&mut trials, "trouble", trouble::TESTS, newest);
     }

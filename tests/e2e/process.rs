@@ -85,6 +85,11 @@ impl Process {
         self.shared.log().lines[from.0..].iter().find(|line| line.contains(text)).cloned()
     }
 
+    /// All lines that begin with `start`.
+    pub(crate) fn lines(&self, start: &str) -> Vec<String> {
+        self.shared.log().lines.iter().filter(|line| line.starts_with(start)).cloned().collect()
+    }
+
     /// Waits for a line after `from` that holds `text`; the place behind it.
     pub(crate) fn expect(&self, from: Mark, text: &str, limit: Duration) -> Outcome<Mark> {
         self.expect_times(1, from, text, limit)

@@ -35,6 +35,13 @@ pub(crate) fn frps(version: &str) -> Outcome<PathBuf> {
     Ok(path)
 }
 
+/// The real frpc that redial takes the place of.
+pub(crate) fn frpc() -> Outcome<PathBuf> {
+    let path = peers().ok_or("REDIAL_PEERS is not set")?.join("frpc-0.70.1");
+    ensure!(path.is_file(), "{} is missing; `tests/peers` builds it", path.display());
+    Ok(path)
+}
+
 /// The releases to run against, oldest first.
 pub(crate) fn versions() -> Vec<&'static str> {
     static CHOSEN: LazyLock<String> = LazyLock::new(|| env::var("REDIAL_E2E_VERSIONS").unwrap_or_default());

@@ -71,6 +71,12 @@ extendedKeyUsage = clientAuth
     }
 }
 
+/// One of the files by its name.
+pub(crate) fn certificate(name: &str) -> Outcome<String> {
+    let certificates = CERTIFICATES.as_ref().map_err(Clone::clone)?;
+    Ok(certificates.path(name).display().to_string())
+}
+
 /// Writes `name.pem` and `name.key`, signed by `authority` or by itself.
 fn issue(dir: &Path, name: &str, kind: &str, authority: Option<&str>) -> Outcome {
     let mut command = Command::new("openssl");

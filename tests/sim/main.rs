@@ -8,7 +8,11 @@ mod corners;
 #[path = "../support/frps/mod.rs"]
 mod frps;
 mod guest;
+#[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "nobody asks it"))]
+mod issuer;
 mod logs;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod plan;
 mod recovery;
 mod reload;

@@ -56,7 +56,9 @@ impl Run {
         adapt(&mut settings);
         let loader = Loader { allow_exec: true, ..Loader::default() };
         let loaded = loader.parse("sim.toml", &configuration(&plan, lines)).expect("a valid configuration");
-        let config = loaded.config;
+        let mut config = loaded.config;
+        // Not what is set where the tests run.
+        config.auth.oidc.iter_mut().for_each(|oidc| oidc.system_ca_file.clear());
         let client = program(&config, start);
         let site = Site::new(&plan, settings, start);
         Self { plan, sim, site, client, config, memory: Memory::default(), start, events: Vec::new(), turns: 0 }
@@ -247,8 +249,9 @@ fn configuration(plan: &Plan, lines: &str) -> String {
     let mux = plan.mux;
     // Unless it comes from elsewhere. Tables come last.
     let token = if lines.contains("auth.") { "" } else { "auth.token = \"t\"\n" };
+    let retries = if lines.contains("loginFailExit") { "" } else { "loginFailExit = false\n" };
     let mut text = format!(
-        "serverAddr = \"{host}\"\n{token}loginFailExit = false\ntransport.tls.enable = false\n\
+        "serverAddr = \"{host}\"\n{token}{retries}transport.tls.enable = false\n\
          transport.tcpMux = {mux}\n{lines}\n"
     );
     for (name, port) in PORTS {

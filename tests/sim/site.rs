@@ -6,6 +6,7 @@
 use super::frps::settings::Settings;
 use super::frps::{Conn, Frps, Out, User, Why};
 use super::guest::{Guest, Verdict, Way, byte};
+use super::issuer::{Issuer, issuer};
 use super::plan::{Plan, Trouble};
 use super::service::Visit;
 use redial::net::sim::{Far, Link, Welcome, World};
@@ -34,6 +35,7 @@ pub(crate) struct Site {
     settings: Settings,
     seed: u64,
     pub(crate) guests: Vec<Guest>,
+    pub(crate) issuer: Issuer,
     pub(crate) visits: BTreeMap<Link, Visit>,
     /// Connections of the server that it has not given up, with what is on its way to the client.
     pub(crate) conns: BTreeMap<Link, usize>,
@@ -62,6 +64,7 @@ impl Site {
             settings,
             seed: plan.seed,
             guests: plan.guests.clone(),
+            issuer: Issuer::default(),
             visits: BTreeMap::new(),
             conns: BTreeMap::new(),
             paused: BTreeSet::new(),
@@ -276,6 +279,7 @@ impl World for Site {
                 }
             },
             to if to == door() => Welcome::Accept,
+            to if to == issuer() => self.issuer.connect(link),
             to if to.ip().is_loopback() && to.port() < 9005 => {
                 self.visits.insert(link, Visit::new(to, far, link));
                 Welcome::Accept
@@ -297,6 +301,8 @@ impl World for Site {
             self.frps.received(Conn(link), bytes, far.now());
             self.serve(far);
             self.hold_back(link, far);
+        } else if self.issuer.has(link) {
+            self.issuer.received(link, bytes, far);
         } else {
             // The door.
             far.finish(link);
@@ -305,6 +311,7 @@ impl World for Site {
 
     fn ended(&mut self, link: Link, cleanly: bool, far: &mut Far<'_>) {
         self.note(far.now(), "ended", cleanly.into());
+        self.issuer.ended(link);
         if !cleanly {
             self.visits.remove(&link);
         } else if let Some(visit) = self.visits.get_mut(&link) {
@@ -347,12 +354,13 @@ impl World for Site {
         if self.next_tick.is_some_and(|at| at <= now) {
             self.tick(now);
         }
+        self.issuer.expire(far);
         self.serve(far);
     }
 
     fn deadline(&self) -> Option<Instant> {
         let trouble = (self.struck.is_none() && self.trouble != Trouble::None).then_some(self.trouble_at);
         let wakes = self.visits.values().filter_map(|v| v.wakes).min();
-        [trouble, wakes, self.next_tick].into_iter().fold(self.frps.deadline(), sooner)
+        [trouble, wakes, self.next_tick, self.issuer.deadline()].into_iter().fold(self.frps.deadline(), sooner)
     }
 }
