@@ -6,6 +6,7 @@
 
 use super::file::Files;
 use super::finding::{Finding, Severity};
+use super::include::LISTS;
 use super::load::{Loader, Purpose, Strictness};
 use super::source::{Place, unpack};
 use super::tree::{Entry, Node, Value};
@@ -202,6 +203,15 @@ impl<'r> Scope<'r> {
         let text = format!("\"{}\" and \"{}\" are the same key; \"{1}\" wins", before.key, next.key);
         let path = self.path(key);
         self.report.lint("K2", Severity::Warning, next.line, &path, text);
+        // So both need the key's type; lists are of texts or of tables, and those of proxies and visitors decoded late.
+        let [a, b] = [&before, &next].map(|e| e.node.value.kind());
+        let null = [&before, &next].iter().any(|e| e.node.value == Value::Null);
+        let odd = |node: &Node| !matches!(node.value, Value::Null | Value::Text(_) | Value::Table(_));
+        let odd = matches!(&before.node.value, Value::List(list) if !LISTS.contains(&key) && list.iter().any(odd));
+        if (a != b && !null) || odd {
+            let text = format!("cannot unmarshal both values of the same key ({a}, {b})");
+            self.report.keep("", Severity::Error, before.line, &path, text);
+        }
         match (before.node.value, next.node.value) {
             (value, Value::Null) => Entry { node: Node { value, ..before.node }, ..before },
             (Value::Table(mut all), Value::Table(more)) => {
@@ -365,6 +375,7 @@ impl<'r> Scope<'r> {
         for (i, Node { value, line }) in list.into_iter().enumerate() {
             match value {
                 Value::Table(entries) => out.push((entries, line)),
+                Value::Null => out.push((Vec::new(), line)),
                 value => self.wrong(&Found { value, line, key: format!("{}[{i}]", found.key) }, "a table"),
             }
         }

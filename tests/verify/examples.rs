@@ -1,6 +1,6 @@
 //! The examples that document frpc's configuration, and what is found in them.
 
-use super::programs;
+use super::both;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ fn example(name: &str) -> PathBuf {
 
 /// Whether it is taken, and the findings.
 fn findings(name: &str) -> (bool, Vec<Value>) {
-    let mut command = Command::new(programs::redial());
+    let mut command = Command::new(both::redial());
     let out = command.args(["verify", "--json", "-c"]).arg(example(name)).env_clear().output().unwrap();
     let all: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{name}: {e}: {out:?}"));
     let good = all["ok"].as_bool().unwrap();

@@ -1,120 +1,222 @@
-//! Files made of others by small accidents.
-//!
-//! Owns the accidents. Always true: the same seed gives the same files.
+//! Files made from others by what people and editors do to them. The same seed makes the same files.
 
-use super::cases::Case;
+use crate::rows::Case;
 
-const SEED: u64 = 0x6672_7063;
-/// Files made of each example, and of the rows together.
-const OF_EXAMPLE: usize = 40;
-const OF_ROWS: usize = 300;
-/// Longer ones would be one accident in much that is the same.
-const LONGEST: usize = 16 * 1024;
+/// Numbers that look random: splitmix64.
+struct Dice(u64);
 
-struct Random(u64);
-
-impl Random {
-    /// From 0 to `below`, without it.
-    fn under(&mut self, below: usize) -> usize {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let n = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(n).unwrap() % below.max(1)
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
     }
 
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.under(list.len())]
+    /// Below `n`.
+    fn below(&mut self, n: usize) -> usize {
+        usize::try_from(self.roll() % u64::try_from(n.max(1)).unwrap()).unwrap()
+    }
+
+    fn pick<'t, T>(&mut self, all: &'t [T]) -> &'t T {
+        &all[self.below(all.len())]
     }
 }
 
-pub(crate) fn all(examples: &[Case], rows: &[Case]) -> Vec<Case> {
-    let mut random = Random(SEED);
+/// What may stand in the place of a value.
+const VALUES: [&str; 48] = [
+    "1",
+    "0",
+    "-1",
+    "7000.0",
+    "7000.5",
+    "1e3",
+    "0x10",
+    "0o17",
+    "0b11",
+    "010",
+    "1_000",
+    "99999999999999999999",
+    "\"\"",
+    "\"7000\"",
+    "'x'",
+    "x",
+    "true",
+    "\"true\"",
+    "yes",
+    "off",
+    "null",
+    "~",
+    "nil",
+    "[]",
+    "[1]",
+    "[\"a\"]",
+    "{}",
+    "{ a = 1 }",
+    "{\"a\": 1}",
+    "{a: 1}",
+    "2020-01-01",
+    "2020-01-01T00:00:00Z",
+    "12:30:00",
+    "inf",
+    "nan",
+    ".inf",
+    "\"\"\"x\"\"\"",
+    "\"\\u0041\"",
+    "\"\\x\"",
+    "\"a",
+    "a b",
+    "a: b",
+    "",
+    "*x",
+    "&x 1",
+    "!!str 1",
+    "| x",
+    "{{ .Envs.PORT }}",
+];
+
+/// What may be added as a line.
+const LINES: [&str; 24] = [
+    "[common]",
+    "[[proxies]]",
+    "[proxies]",
+    "[transport]",
+    "proxies = []",
+    "proxies:",
+    "---",
+    "...",
+    "{",
+    "}",
+    "]",
+    "# x",
+    "; x",
+    "// x",
+    "serverPort = 1",
+    "serverPort: 1",
+    "\"serverPort\": 1,",
+    "x = 1",
+    "x: 1",
+    "{{",
+    "{{ .Envs.NONE }}",
+    "{{/* x */}}",
+    "\t",
+    "%YAML 1.1",
+];
+
+const EXTENSIONS: [&str; 8] = ["toml", "yaml", "yml", "json", "ini", "conf", "", "TOML"];
+
+/// So many files made of `cases`.
+pub(crate) fn mutants(cases: &[Case], seed: u64, count: usize) -> Vec<Case> {
+    let whole: Vec<&Case> =
+        cases.iter().filter(|case| case.text.iter().filter(|b| **b == b'\n').count() >= 3).collect();
+    let cases: Vec<&Case> = cases.iter().filter(|case| case.difference.is_none()).collect();
+    let mut dice = Dice(seed);
     let mut out = Vec::new();
-    for example in examples.iter().filter(|case| case.bytes.len() <= LONGEST) {
-        out.extend((0..OF_EXAMPLE).map(|_| broken(example, &mut random)));
-    }
-    for _ in 0..OF_ROWS {
-        let row = &rows[random.under(rows.len())];
-        out.push(broken(row, &mut random));
+    for n in 0..count {
+        // Whole files have more to change than rows.
+        let from = if dice.below(4) < 3 { *dice.pick(&whole) } else { *dice.pick(&cases) };
+        let mut case = Case {
+            origin: format!("mutant {n} of {}", from.origin),
+            accepted: None,
+            subject: None,
+            difference: None,
+            ..from.clone()
+        };
+        for _ in 0..=dice.below(2) {
+            mutate(&mut case, &mut dice);
+        }
+        out.push(case);
     }
     out
 }
 
-fn broken(case: &Case, random: &mut Random) -> Case {
-    let text = String::from_utf8_lossy(&case.bytes).into_owned();
-    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-    // A line that says something, if there is one.
-    let meant: Vec<usize> =
-        (0..lines.len()).filter(|at| !lines[*at].trim().is_empty() && !lines[*at].trim().starts_with('#')).collect();
-    let at = if meant.is_empty() { 0 } else { random.of(&meant) };
-    if lines.is_empty() {
-        lines.push(String::new());
-    }
-    let what = match random.under(10) {
-        0 => {
-            lines.remove(at);
-            "a line less"
-        }
-        1 => {
-            lines.insert(at, lines[at].clone());
-            "a line twice"
-        }
+/// A line as key, what is between, and value.
+fn parts(line: &str) -> Option<(&str, &str, &str)> {
+    let at = line.find(['=', ':'])?;
+    let (key, rest) = line.split_at(at);
+    let value = rest.get(1..)?.trim_start();
+    let (between, _) = rest.split_at(rest.len() - value.len());
+    Some((key, between, value))
+}
+
+fn mutate(case: &mut Case, dice: &mut Dice) {
+    let text = String::from_utf8_lossy(&case.text).into_owned();
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let at = dice.below(lines.len());
+    let line = lines[at].clone();
+    let kind = dice.below(22);
+    case.origin += &format!(", {kind}@{}", at + 1);
+    match kind {
+        0 => drop(lines.remove(at)),
+        1 => lines.insert(at, line),
         2 => {
-            lines[at] = replaced(&lines[at], random);
-            "another value"
+            let to = dice.below(lines.len());
+            lines.swap(at, to);
         }
-        3 => {
-            lines[at] = lines[at].replace('"', random.of(&["'", "", "\"\""]));
-            "other quotes"
+        3..=6 => {
+            let Some((key, between, _)) = parts(&line) else { return };
+            lines[at] = format!("{key}{between}{}", dice.pick(&VALUES));
         }
-        4 => {
-            lines[at] = misspelt(&lines[at], random);
-            "a letter wrong"
+        7 | 8 => lines[at] = misspelt(&line, dice),
+        9 => lines[at] = line.replace('"', dice.pick::<&str>(&["'", "", "`", "\"\"\"", "\\\""])),
+        10 => {
+            let end = dice.below(case.text.len());
+            case.text.truncate(end);
+            return;
         }
-        5 => {
-            lines.truncate(at + 1);
-            let cut = lines[at].char_indices().map(|(at, _)| at).nth(random.under(12)).unwrap_or(0);
-            lines[at].truncate(cut);
-            "cut off"
+        11 | 12 => {
+            case.extension = (*dice.pick(&EXTENSIONS)).to_owned();
+            return;
         }
-        6 => {
-            lines[at] = format!("{}{}", random.of(&["  ", "\t", "- ", "#", "[", "{"]), lines[at]);
-            "something in front"
+        13 => case.lax = !case.lax,
+        14 => {
+            let Some((key, between, value)) = parts(&line) else { return };
+            lines[at] = match dice.below(5) {
+                0 => format!("x.{key}{between}{value}"),
+                1 => format!("{key}{between}[{value}]"),
+                2 => format!("{key}{between}{{ {value} }}"),
+                3 => format!("{}.x{between}{value}", key.trim_end()),
+                _ => format!("  {line}"),
+            };
         }
-        7 => {
-            let other = random.under(lines.len());
-            lines.swap(at, other);
-            "two lines changed over"
+        15 => lines.insert(at, (*dice.pick(&LINES)).to_owned()),
+        16 => lines.iter_mut().for_each(|line| line.push('\r')),
+        17 => lines[0].insert(0, '\u{feff}'),
+        18 => {
+            let end = dice.below(case.text.len());
+            case.text
+                .insert(end, *dice.pick(&[0, 0xff, b'\t', b' ', b'"', b'\'', b'{', b'}', b'[', b'#', b'\r', b'\\']));
+            return;
         }
-        8 => {
-            lines[at] = lines[at].to_uppercase();
-            "in capitals"
+        19 => lines[at] = line.trim_start().to_owned(),
+        20 => {
+            let end = dice.below(case.text.len());
+            if end < case.text.len() {
+                case.text.remove(end);
+            }
+            return;
         }
-        _ => {
-            lines[at] = lines[at].replace([']', '}', ':', '='], random.of(&["", "=", ":"]));
-            "a sign wrong"
-        }
-    };
-    let strict = random.under(4) > 0;
-    Case { name: format!("{}, {what}", case.name), ext: case.ext, bytes: lines.concat().into_bytes(), strict }
+        _ => lines[at] = format!("{line} # {}", dice.pick(&["x", "é", "\"", "{{"])),
+    }
+    case.text = lines.join("\n").into_bytes();
 }
 
-fn replaced(line: &str, random: &mut Random) -> String {
-    let value = random.of(&["0", "-1", "true", "\"x\"", "[]", "{}", "1.5", "[1]", "null", "\"\"", "99999999999", "x"]);
-    match line.find(['=', ':']) {
-        Some(at) => format!("{} {value}\n", &line[..=at]),
-        None => format!("{value}\n"),
+/// A line whose key is another.
+fn misspelt(line: &str, dice: &mut Dice) -> String {
+    let Some((key, between, value)) = parts(line) else { return line.to_owned() };
+    let mut letters: Vec<char> = key.chars().collect();
+    let at = dice.below(letters.len());
+    let Some(letter) = letters.get(at).copied() else { return line.to_owned() };
+    match dice.below(6) {
+        0 => drop(letters.remove(at)),
+        1 => letters.insert(at, letter),
+        2 => {
+            letters[at] = if letter.is_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() }
+        }
+        3 => letters = key.to_uppercase().chars().collect(),
+        4 => letters[at] = '_',
+        _ => letters = key.to_lowercase().chars().collect(),
     }
-}
-
-fn misspelt(line: &str, random: &mut Random) -> String {
-    let letters: Vec<usize> = line.char_indices().filter(|(_, c)| c.is_ascii_alphabetic()).map(|(at, _)| at).collect();
-    if letters.is_empty() {
-        return line.to_owned();
-    }
-    let at = random.of(&letters);
-    let with = random.of(&["", "e", "_", "X"]);
-    format!("{}{with}{}", &line[..at], &line[at + 1..])
+    format!("{}{between}{value}", letters.into_iter().collect::<String>())
 }

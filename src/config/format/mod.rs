@@ -118,11 +118,11 @@ fn whole(text: &str) -> Option<i64> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let after = after.trim_end_matches('0');
-    let digits: i64 = format!("{before}{after}").parse().ok()?;
-    let shift = exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(after.len()).ok()?)?;
-    if digits == 0 {
+    if after.is_empty() && before.trim_start_matches(['+', '-', '0']).is_empty() {
         return Some(0);
     }
+    let digits: i64 = format!("{before}{after}").parse().ok()?;
+    let shift = exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(after.len()).ok()?)?;
     let scale = 10_i64.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
     if shift >= 0 { digits.checked_mul(scale) } else { (digits % scale == 0).then_some(digits / scale) }
 }

@@ -292,6 +292,10 @@ impl Parser<'_> {
                 break;
             }
             self.next()?;
+            // Go lets one pass that leads nowhere.
+            if matches!(self.peek()?.token, Token::Close | Token::Sign(")")) {
+                break;
+            }
         }
         if pipe.declares {
             self.variables.extend(pipe.variables.iter().cloned());
