@@ -25,6 +25,15 @@ pub(crate) fn redial() -> OsString {
     std::env::var_os("REDIAL_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_redial").into())
 }
 
+/// A directory of its own.
+pub(crate) fn scratch() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("verify-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
 /// A directory for the files, and who is asked.
 pub(crate) struct Both {
     dir: PathBuf,
@@ -34,7 +43,7 @@ pub(crate) struct Both {
 
 impl Both {
     pub(crate) fn new() -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-{}", std::process::id()));
+        let dir = scratch();
         fs::create_dir_all(dir.join("files")).unwrap();
         fs::create_dir_all(dir.join("inc")).unwrap();
         // For `includes`.

@@ -122,6 +122,12 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         why: "a document's end (...) where none has begun: redial's reader passes over it, as YAML 1.2 does.",
     },
     Difference {
+        id: "yaml-bracket",
+        takes: Side::Frpc,
+        says: &["yaml: misplaced bracket"],
+        why: "a closing bracket behind the end of the document (JSON that lost its first line): frpc's reader overlooks it.",
+    },
+    Difference {
         id: "yaml-escape",
         takes: Side::Redial,
         says: &["yaml: found invalid Unicode character escape", "yaml: found unknown escape character"],

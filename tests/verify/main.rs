@@ -18,6 +18,7 @@
 mod both;
 mod differences;
 mod examples;
+mod mistakes;
 mod mutate;
 mod rows;
 

@@ -172,6 +172,9 @@ fn split(line: &str) -> Result<Option<(String, &str)>, &'static str> {
     }
     let body = line.get(quote.len()..).unwrap_or_default();
     let (key, rest) = body.split_once(quote).ok_or("missing closing key quote")?;
+    if key.trim().is_empty() {
+        return Err("empty key name");
+    }
     Ok(rest.split_once(['=', ':']).map(|(_, value)| (key.trim().to_owned(), value)))
 }
 
