@@ -78,7 +78,7 @@ pub struct Oidc {
 
 const NO_OIDC: &str = "this redial is built without \"oidc\": use auth.oidc.tokenSource, or method = \"token\"";
 const NO_TLS: &str = "this redial is built without TLS: it cannot ask an issuer over https";
-const NO_PROXY: &str = "a proxy to the issuer is not in this build yet: remove it";
+const NO_PROXY: &str = "a proxy over TLS is not in this build yet: use http or socks5";
 
 /// Resolves the table.
 pub(super) fn resolve(mut t: Scope<'_>) -> Auth {
@@ -101,7 +101,7 @@ pub(super) fn resolve(mut t: Scope<'_>) -> Auth {
             t.report().lacks(f.line, &f.key, NO_OIDC);
         } else if secure && !cfg!(feature = "tls") {
             t.report().lacks(f.line, "auth.oidc.tokenEndpointURL", NO_TLS);
-        } else if !oidc.proxy_url.is_empty() {
+        } else if oidc.proxy_url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")) {
             t.report().lacks(f.line, "auth.oidc.proxyURL", NO_PROXY);
         }
     }

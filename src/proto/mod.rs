@@ -20,6 +20,8 @@ pub mod quiet;
 pub mod race;
 pub mod relay;
 pub mod snappy;
+#[cfg(feature = "oidc")]
+pub mod socks;
 pub mod takeover;
 pub mod time;
 #[cfg(feature = "tls")]

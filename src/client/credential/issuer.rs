@@ -15,13 +15,18 @@ mod url;
 
 pub(super) use crate::proto::oauth::Grant;
 pub(super) use exchange::{Exchange, Progress};
+use exchange::{Parts, Way};
 
 use super::{LIMIT, Why};
 use crate::config::Oidc;
 use crate::net::{FileDone, FileJob, Net, Token};
+use crate::proto::http::base64;
 use crate::proto::oauth::{basic, form};
+use crate::proto::socks::Socks;
 use crate::proto::tls::{self, SettingsError};
 use url::Url;
+
+const AGENT: &str = concat!("redial/", env!("CARGO_PKG_VERSION"));
 
 /// Where Go looks for authorities on Linux.
 const SYSTEM: [&str; 6] = [
@@ -55,6 +60,8 @@ enum Trust {
 /// See the module.
 pub(super) struct Issuer {
     url: Url,
+    /// `proxyURL`.
+    proxy: Option<Url>,
     id: String,
     secret: String,
     /// All fields but the credentials, in order.
@@ -69,7 +76,11 @@ pub(super) struct Issuer {
 
 impl Issuer {
     pub(super) fn new(oidc: &Oidc) -> Result<Self, String> {
-        let url = Url::parse(&oidc.token_endpoint_url)?;
+        let url = Url::parse(&oidc.token_endpoint_url).map_err(|why| format!("tokenEndpointURL: {why}"))?;
+        let proxy = match oidc.proxy_url.as_str() {
+            "" => None,
+            text => Some(proxy(text)?),
+        };
         let own =
             [("audience", &oidc.audience), ("grant_type", &"client_credentials".to_owned()), ("scope", &oidc.scope)]
                 .map(|(name, value)| (name.to_owned(), value.clone()));
@@ -92,7 +103,8 @@ impl Issuer {
             _ => Trust::Clear,
         };
         let (id, secret) = (oidc.client_id.clone(), oidc.client_secret.clone());
-        Ok(Self { url, id, secret, fields, files, chosen, trust, style: Style::Header { known: false } })
+        let style = Style::Header { known: false };
+        Ok(Self { url, proxy, id, secret, fields, files, chosen, trust, style })
     }
 
     pub(super) fn name(&self) -> String {
@@ -153,7 +165,11 @@ impl Issuer {
                 Why::new(format!("Post {:?}: {text} ({why})", self.url.shown))
             })?),
         };
-        Ok(Exchange::start(&self.url, self.request(), tls, LIMIT, token, net))
+        let way =
+            way(&self.url, self.proxy.as_ref()).map_err(|why| Why::new(format!("Post {:?}: {why}", self.url.shown)))?;
+        let place = self.proxy.as_ref().unwrap_or(&self.url);
+        let parts = Parts { shown: self.url.shown.clone(), way, request: self.request(), tls };
+        Ok(Exchange::start(place, parts, LIMIT, token, net))
     }
 
     fn request(&self) -> Vec<u8> {
@@ -199,6 +215,44 @@ impl Issuer {
         if why.answered && self.secret.len() >= 8 && why.text.contains(&self.secret) {
             why.text = why.text.replace(&self.secret, "***");
         }
+    }
+}
+
+/// A proxy's address, in frpc's words if it is none.
+fn proxy(text: &str) -> Result<Url, String> {
+    let failed = |why: String| format!("failed to parse OIDC proxy URL {text:?}: parse {text:?}: {why}");
+    let url = Url::parse(text).map_err(failed)?;
+    if url.secure {
+        return Err(format!("proxyURL: {:?}: a proxy over TLS is not in this build: use http or socks5", url.shown));
+    }
+    Ok(url)
+}
+
+fn is_socks(proxy: &Url) -> bool {
+    ["socks5", "socks5h"].contains(&proxy.scheme.as_str())
+}
+
+fn login_line(proxy: &Url) -> String {
+    let basic = |(name, password)| base64(format!("{name}:{password}").as_bytes());
+    proxy.login().map(basic).map_or_else(String::new, |text| format!("Proxy-Authorization: Basic {text}\r\n"))
+}
+
+/// How a connection to the proxy becomes one to the issuer.
+fn way(url: &Url, proxy: Option<&Url>) -> Result<Way, String> {
+    match proxy {
+        None => Ok(Way::Straight),
+        Some(proxy) if is_socks(proxy) => {
+            let login = proxy.login();
+            let user = login.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+            Socks::new(&url.host, url.port, user).map(Way::Socks).map_err(|why| format!("socks connect: {why}"))
+        }
+        Some(proxy) if url.secure => {
+            let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
+            let (to, login) = (format!("{host}:{}", url.port), login_line(proxy));
+            let head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: {AGENT}\r\n{login}\r\n");
+            Ok(Way::Connect(head.into_bytes()))
+        }
+        Some(_) => Ok(Way::Straight),
     }
 }
 

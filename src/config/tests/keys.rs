@@ -341,7 +341,7 @@ fn what_this_build_lacks_is_an_error_to_run_and_a_warning_to_verify() {
         "transport.wireProtocol = \"v2\"".to_owned(),
         "transport.proxyURL = \"http://h:1\"".to_owned(),
         #[cfg(feature = "oidc")]
-        "auth = { method = \"oidc\", oidc = { clientID = \"c\", tokenEndpointURL = \"http://h\", proxyURL = \"http://p\" } }".to_owned(),
+        "auth = { method = \"oidc\", oidc = { clientID = \"c\", tokenEndpointURL = \"http://h\", proxyURL = \"https://p\" } }".to_owned(),
         with("healthCheck.type = \"tcp\""),
         with("plugin.type = \"socks5\""),
         with("transport.bandwidthLimit = \"1MB\""),

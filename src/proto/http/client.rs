@@ -66,6 +66,8 @@ pub struct Client {
     answer: Option<(Answer, Body)>,
     /// The body goes on until the peer ends the connection.
     open_ended: bool,
+    /// CONNECT was asked: after a yes nothing follows that is HTTP.
+    connect: bool,
     limit: usize,
     eof: bool,
 }
@@ -73,7 +75,13 @@ pub struct Client {
 impl Client {
     /// For an answer whose body has at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { rx: Vec::new(), seen: 0, heads: MAX_HEAD, answer: None, open_ended: false, limit, eof: false }
+        let (rx, seen, heads, answer, open_ended) = (Vec::new(), 0, MAX_HEAD, None, false);
+        Self { rx, seen, heads, answer, open_ended, connect: false, limit, eof: false }
+    }
+
+    /// For the answer to CONNECT; of a refusal only the head is wanted.
+    pub fn connect() -> Self {
+        Self { connect: true, ..Self::new(0) }
     }
 
     /// Bytes from the peer.
@@ -116,6 +124,10 @@ impl Client {
         self.seen = 0;
         self.rx.drain(..end);
         self.open_ended = head.open_ended;
+        if self.connect && head.answer.status >= 200 {
+            self.answer = Some((head.answer, Body::of(0)));
+            return Ok(true);
+        }
         if head.body.announced().is_some_and(|len| len > self.limit as u64) && !head.open_ended {
             return Err(ClientError::TooLong(self.limit));
         }
@@ -238,6 +250,21 @@ mod tests {
         let answer = all(bytes, false).unwrap().unwrap();
         assert_eq!((answer.status_line.as_str(), answer.content_type.as_str()), ("401 Nope", "a/b; c"));
         assert_eq!(all(b"HTTP/1.1 100 Continue\r\n\r\n", true), Err(ClientError::Cut));
+    }
+
+    #[test]
+    fn connect_is_answered_by_a_head() {
+        for bytes in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.0 407 Who?\r\nContent-Length: 99\r\n\r\nxx"] {
+            let mut client = Client::connect();
+            for byte in bytes.bytes() {
+                client.feed(&[byte]);
+                if let Some(answer) = client.poll().unwrap() {
+                    assert!(bytes.contains(&answer.status_line) && answer.body.is_empty());
+                    assert!(client.rx.is_empty());
+                    break;
+                }
+            }
+        }
     }
 
     #[test]
