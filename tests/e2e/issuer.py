@@ -10,12 +10,13 @@ usage: issuer.py -c FILE     FILE is JSON; all keys are optional but "key":
   audience   of the tokens
   token_file where to put a token, before anything is said
   script     answers to give first; each one is "drop", "hang", or {"status", "type", "body", "chunked"}
-Each line of its output is an event: "ready HTTP-URL HTTPS-URL", "asked METHOD PATH AUTHORIZATION TYPE BODY",
+Each line of its output is an event: "ready HTTP-URL HTTPS-URL", "asked METHOD PATH AUTHORIZATION TYPE BODY", "connect ADDRESS",
 "granted HOW-MANY".
 """
 
 import base64
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -102,6 +103,22 @@ class Handler(BaseHTTPRequestHandler):
             lasts = {"expires_in": SETTINGS["lasts"]} if "lasts" in SETTINGS else {}
             say("granted", number)
             self.answer(200, {"access_token": text, "token_type": "Bearer"} | lasts, chunked=True)
+
+    def do_CONNECT(self):
+        """As a proxy, to anything on this machine."""
+        say("connect", self.path)
+        far = socket.create_connection(("127.0.0.1", int(self.path.rsplit(":", 1)[1])))
+        self.send_response(200)
+        self.end_headers()
+
+        def copy(source, sink):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=copy, args=(far, self.connection), daemon=True).start()
+        copy(self.connection, far)
+        self.close_connection = True
 
     def knows(self, fields):
         secret, style = SETTINGS.get("secret", "a secret"), SETTINGS.get("style", "any")

@@ -160,6 +160,9 @@ fn https(link: Link) -> Outcome {
     secure(issuer.plan(link, SCOPES), &trusted).play(|stage| user::crowd(stage.port(), 10, 1000))?;
     secure(issuer.plan(link, ""), "auth.oidc.insecureSkipVerify = true\n")
         .play(|stage| user::echo_byte(stage.port()))?;
+    let proxied = format!("{trusted}auth.oidc.proxyURL = \"{}\"\n", issuer.urls[0]);
+    secure(issuer.plan(link, ""), &proxied).play(|stage| user::echo_byte(stage.port()))?;
+    ensure!(issuer.process.count(Mark::START, "connect 127.0.0.1:") == 1, "the proxy was not asked");
     let unknown = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
     let refused = Plan { registered: false, ..secure(issuer.plan(link, ""), "") };
     refused.play(|stage| ends(&mut stage.client, &format!("token\": {unknown}")))?;

@@ -59,6 +59,8 @@ pub(crate) struct Issuer {
     conns: BTreeMap<Link, Conn>,
     /// Every request, and when it was complete.
     pub(crate) asked: Vec<(Instant, String)>,
+    /// Names that it was asked the way to.
+    pub(crate) ways: Vec<String>,
     /// Connections, whatever became of them.
     pub(crate) knocks: usize,
 }
@@ -89,11 +91,25 @@ impl Issuer {
     pub(crate) fn received(&mut self, link: Link, bytes: &[u8], far: &mut Far<'_>) {
         let Some(conn) = self.conns.get_mut(&link) else { return };
         conn.request.extend_from_slice(bytes);
+        // A proxy in SOCKS5 that leads here.
+        match conn.request.as_slice() {
+            [5, 1, 0] => {
+                conn.request.clear();
+                return far.send(link, &[5, 0]);
+            }
+            [5, 1, 0, 3, len, rest @ ..] if rest.len() == usize::from(*len) + 2 => {
+                self.ways.push(String::from_utf8_lossy(&rest[..usize::from(*len)]).into_owned());
+                conn.request.clear();
+                return far.send(link, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+            }
+            [5, ..] => return,
+            _ => {}
+        }
         let text = String::from_utf8_lossy(&conn.request).into_owned();
         // One who speaks TLS has asked with the first bytes.
         let complete = bytes.starts_with(&[22])
             || text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("a length");
+                let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0");
                 body.len() >= length.parse().expect("a number")
             });
         if !complete {

@@ -295,6 +295,51 @@ fn a_token_that_no_login_holds_is_refused() {
     );
 }
 
+#[test]
+fn proxies_are_asked_in_their_own_ways() {
+    let url = "auth.oidc.tokenEndpointURL = \"http://issuer.test:81/token\"\n";
+    let by = |proxy: &str| format!("{url}auth.oidc.proxyURL = \"{proxy}\"\n");
+    let mut run = quiet(&by("http://u:p%40+@10.0.0.3"), [Say::ticket(millis(1), 60)]);
+    logs_in(&mut run, secs(10));
+    let (_, request) = &run.site.issuer.asked[0];
+    assert!(request.starts_with("POST http://issuer.test:81/token HTTP/1.1\r\nHost: issuer.test:81\r\n"), "{request}");
+    assert!(request.contains("\r\nProxy-Authorization: Basic dTpwQCs=\r\n"), "{request}");
+
+    let mut run = quiet(&by("socks5h://10.0.0.3:80"), [Say::ticket(millis(1), 60)]);
+    logs_in(&mut run, secs(10));
+    assert_eq!(run.site.issuer.ways, ["issuer.test"]);
+    assert!(run.site.issuer.asked[0].1.starts_with("POST /token HTTP/1.1\r\nHost: issuer.test:81\r\n"));
+    assert!(run.sim.asked.is_empty(), "the proxy looks names up");
+    run.pass(secs(80));
+    run.check();
+
+    let post = "Post \"http://issuer.test:81/token\": ";
+    for (proxy, say, why) in [
+        ("http", Say::Refuse, "proxyconnect tcp: dial tcp 10.0.0.3:80: connect: connection refused"),
+        ("socks5", Say::Refuse, "proxyconnect tcp: dial tcp 10.0.0.3:80: connect: connection refused"),
+        ("socks5", Say::Ignore, "proxyconnect tcp: dial tcp 10.0.0.3:80: i/o timeout"),
+        ("http", Say::Nothing, "no answer within 30 s"),
+    ] {
+        let mut run = quiet(&by(&format!("{proxy}://10.0.0.3:80")), [say]);
+        run.pass(secs(33));
+        let lines = said();
+        assert!(count(&lines, &format!("{COULD_NOT}{post}{why}")) >= 1, "{lines:?}");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_proxy_may_refuse_the_way_to_an_issuer_with_https() {
+    let lines = "auth.oidc.tokenEndpointURL = \"https://issuer.test/token\"\nauth.oidc.insecureSkipVerify = true\n\
+                 auth.oidc.proxyURL = \"http://10.0.0.3\"\n";
+    let mut run = quiet(lines, [Say::json(millis(1), "403 Not You", "{}")]);
+    run.pass(secs(5));
+    let lines = said();
+    assert!(count(&lines, &format!("{COULD_NOT}Post \"https://issuer.test/token\": Not You")) >= 1, "{lines:?}");
+    let (_, request) = &run.site.issuer.asked[0];
+    assert!(request.starts_with("CONNECT issuer.test:443 HTTP/1.1\r\nHost: issuer.test:443\r\n"), "{request}");
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn authorities_are_read_from_the_first_file_that_is_there() {

@@ -186,10 +186,14 @@ impl Issuer {
         let body = form(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let authorization =
             if header { format!("Authorization: {}\r\n", basic(&self.id, &self.secret)) } else { String::new() };
-        let (path, host, version, length) =
-            (&self.url.path, &self.url.authority, env!("CARGO_PKG_VERSION"), body.len());
+        // A proxy that speaks HTTP is told all of the address, unless it is asked for a way through.
+        let (whole, login) = match self.proxy.as_ref().filter(|proxy| !is_socks(proxy) && !self.url.secure) {
+            Some(proxy) => (format!("http://{}", self.url.authority), login_line(proxy)),
+            None => (String::new(), String::new()),
+        };
+        let (path, host, length) = (&self.url.path, &self.url.authority, body.len());
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: redial/{version}\r\n{authorization}\
+            "POST {whole}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\n{login}{authorization}\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
         );
         (head + &body).into_bytes()
