@@ -3,8 +3,8 @@
 //! Owns the order and the presence of the members, which are those of frpc. Does not read definitions. Always true: a
 //! running proxy is shown with its defaults filled in. Worst case: the text.
 
-use super::json::Json;
 use crate::config::Proxy;
+use crate::wire::json::Json;
 use crate::wire::msg::Map;
 
 /// Fills the object.

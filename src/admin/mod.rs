@@ -12,7 +12,6 @@
 mod access;
 mod conn;
 mod definition;
-mod json;
 mod metrics;
 mod overview;
 mod pages;
@@ -24,13 +23,14 @@ mod status;
 
 use crate::client::Client;
 use crate::config::WebServer;
-use crate::net::{Event, FileDone, FileJob, Net, Sock, Token};
+use crate::config::store::{self, Change};
+use crate::net::{Event, FileDone, FileJob, FileRead, Net, Sock, Token};
 use crate::proto::http::{self, Request, Response};
 use crate::proto::quiet::{Quiet, and_more};
 use crate::proto::time::{Duration, Instant, millis, secs, sooner};
 use access::Access;
 use conn::{Conn, Step, Wait};
-use reply::{Asked, Call, Reply};
+use reply::{Asked, Call, Question, Reply};
 use routes::Found;
 use secure::Secure;
 use slab::Slab;
@@ -75,6 +75,13 @@ pub enum Command {
         /// Go back unless all is well within so many seconds.
         confirm: Option<u32>,
     },
+    /// Change the store; then [`Admin::answer`].
+    Change {
+        /// Who waits for it.
+        ticket: Ticket,
+        /// What is to be changed.
+        change: Change,
+    },
     /// See whether this would do as the file; then [`Admin::answer`], with the text if it is to be written.
     Check {
         /// Who waits for it.
@@ -102,6 +109,7 @@ pub struct Admin {
     access: Access,
     secure: Secure,
     file: PathBuf,
+    store: Option<PathBuf>,
     conns: Slab<Conn>,
     run: VecDeque<u32>,
     commands: VecDeque<Command>,
@@ -117,11 +125,11 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Starts to listen. `file`: the program's configuration; empty if it has none.
+    /// Starts to listen. `file`: the program's configuration; empty if it has none. `store`: its store's.
     ///
     /// # Errors
     /// The address is of no use, in frpc's words.
-    pub fn open(web: &WebServer, file: &str, net: &mut dyn Net) -> Result<Self, String> {
+    pub fn open(web: &WebServer, file: &str, store: Option<&str>, net: &mut dyn Net) -> Result<Self, String> {
         let addr = SocketAddr::new(address(&web.addr)?, web.port);
         let secure = Secure::open(web.tls.as_ref())?;
         let fail = |e: io::Error| format!("listen tcp {addr}: bind: {}", reason(&e));
@@ -144,6 +152,7 @@ impl Admin {
             access,
             secure,
             file: PathBuf::from(file),
+            store: store.filter(|_| cfg!(feature = "store")).map(PathBuf::from),
             conns: Slab::new(),
             run: VecDeque::new(),
             commands: VecDeque::new(),
@@ -302,7 +311,7 @@ impl Admin {
     }
 
     fn on_request(&mut self, key: u32, request: Request, client: &Client, net: &mut dyn Net) {
-        let (route, name) = match routes::find(request.method, &request.path, &request.query) {
+        let (route, name) = match routes::find(request.method, &request.path, &request.query, self.store.is_some()) {
             Found::Answer(response) => return self.respond(key, &response, net.unix_time()),
             Found::Route(route, name) => (route, name.unwrap_or_default().to_owned()),
         };
@@ -312,7 +321,7 @@ impl Admin {
         if let Some(conn) = self.conns.get_mut(key as usize).filter(|_| !route.open) {
             conn.earn(self.now);
         }
-        let asked = Asked { request, route, name };
+        let asked = Asked { request, route, name, question: None, said: Vec::new() };
         if route.body == 0 {
             return self.act(key, asked, Vec::new(), client, net);
         }
@@ -337,7 +346,7 @@ impl Admin {
         }
     }
 
-    fn act(&mut self, key: u32, asked: Asked, body: Vec<u8>, client: &Client, net: &mut dyn Net) {
+    fn act(&mut self, key: u32, mut asked: Asked, body: Vec<u8>, client: &Client, net: &mut dyn Net) {
         let level = asked.level();
         log::log!(level, "http request: [{}]", asked.path());
         let Asked { request, name, .. } = &asked;
@@ -354,13 +363,26 @@ impl Admin {
                 self.commands.push_back(Command::Reload { ticket, strict, confirm });
                 Wait::Program(asked)
             }
+            Reply::Change(change, said) => {
+                asked.said = said;
+                self.commands.push_back(Command::Change { ticket, change });
+                Wait::Program(asked)
+            }
+            Reply::Stored(question) => {
+                let Some(path) = self.store.clone() else {
+                    return self.finish(key, &asked, Err((404, question.missing)), net.unix_time());
+                };
+                asked.question = Some(question);
+                net.files(FileJob::Read { paths: vec![path] }, Token { task: key, port: FILE });
+                Wait::File(asked)
+            }
+            Reply::WriteConfig(_) | Reply::ReadConfig if self.file.as_os_str().is_empty() => {
+                let none = (400, "frpc has no config file path".to_owned());
+                return self.finish(key, &asked, Err(none), net.unix_time());
+            }
             Reply::WriteConfig(text) => {
                 self.commands.push_back(Command::Check { ticket, text });
                 Wait::Program(asked)
-            }
-            Reply::ReadConfig if self.file.as_os_str().is_empty() => {
-                let none = (400, "frpc has no config file path".to_owned());
-                return self.finish(key, &asked, Err(none), net.unix_time());
             }
             Reply::ReadConfig => {
                 net.files(FileJob::Read { paths: vec![self.file.clone()] }, Token { task: key, port: FILE });
@@ -379,7 +401,11 @@ impl Admin {
         let Wait::Program(asked) = core::mem::replace(&mut conn.wait, Wait::Nothing) else { return };
         match result {
             Ok(Done::Yes) => {
-                let response = Response::empty(200);
+                let response = if asked.said.is_empty() {
+                    Response::empty(200)
+                } else {
+                    Response::new(200, "application/json", asked.said.clone())
+                };
                 // An frpc does not know the word, and would have reloaded for good.
                 let response = match pages::confirmed(&asked.request) {
                     Some(seconds) => response.with("Redial-Confirm", seconds.to_string()),
@@ -400,6 +426,14 @@ impl Admin {
     fn on_file(&mut self, key: u32, result: Result<FileDone, String>, unix_time: u64) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let Wait::File(asked) = core::mem::replace(&mut conn.wait, Wait::Nothing) else { return };
+        if let Some(question) = &asked.question {
+            let result = match result {
+                Ok(FileDone::Read(files)) => answered(question, files.into_iter().next()),
+                _ => Err((500, "the store is not read".to_owned())),
+            };
+            self.finish(key, &asked, result, unix_time);
+            return self.queue(key);
+        }
         let result = match result {
             Ok(FileDone::Written) => Ok(Response::empty(200)),
             Ok(FileDone::Read(files)) => match files.into_iter().next() {
@@ -433,6 +467,17 @@ impl Admin {
         let now = self.now;
         self.conns.get_mut(key as usize).into_iter().for_each(|conn| conn.respond(response, unix_time, now));
     }
+}
+
+/// What the store says. One that is not there yet is empty.
+fn answered(question: &Question, file: Option<Result<FileRead, String>>) -> Result<Response, Refusal> {
+    let bytes = match file {
+        Some(Ok(file)) => file.bytes,
+        Some(Err(text)) if !text.ends_with(": no such file or directory") => return Err((500, text)),
+        _ => Vec::new(),
+    };
+    let found = store::show(question.list, question.name.as_deref(), &bytes)?;
+    found.map(|body| Response::new(200, "application/json", body)).ok_or_else(|| (404, question.missing.clone()))
 }
 
 /// As Go's `http.Error` words it.

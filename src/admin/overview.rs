@@ -3,10 +3,10 @@
 //! Owns the names of its fields. Does not hold history: that is the client's. Always true: times are milliseconds, and ages
 //! at the moment of the answer, so that nobody needs a right clock. Worst case: 400 bytes a proxy and 300 an outage.
 
-use super::json::Json;
 use crate::client::FRP_VERSION;
 use crate::client::report::{OutageReport, ProxyReport, Report};
 use crate::proto::time::{Duration, Instant};
+use crate::wire::json::Json;
 
 fn millis(d: Duration) -> u64 {
     u64::try_from(d.as_millis()).unwrap_or(u64::MAX)

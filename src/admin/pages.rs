@@ -4,9 +4,10 @@
 //! Worst case: 400 bytes a proxy.
 
 use super::metrics as exposition;
-use super::reply::{Call, Reply, json};
+use super::reply::{Call, Question, Reply, json};
 use super::routes::not_found;
 use super::{definition, overview, status as states};
+use crate::config::store::{self, List, Op};
 use crate::proto::http::{Request, Response};
 
 /// The page: one file that asks for nothing but `/api/redial`.
@@ -68,12 +69,42 @@ pub(super) fn write_config(call: Call<'_>) -> Reply {
 pub(super) fn proxy_config(call: Call<'_>) -> Reply {
     match call.client.proxy(call.name) {
         Some(proxy) => Reply::Now(json(|j| definition::write(proxy, j))),
-        None => Reply::Fail(404, format!("proxy {:?} not found", call.name)),
+        None => elsewhere(List::Proxies, call.name),
     }
 }
 
 pub(super) fn visitor_config(call: Call<'_>) -> Reply {
-    Reply::Fail(404, format!("visitor {:?} not found", call.name))
+    elsewhere(List::Visitors, call.name)
+}
+
+/// What does not run may be in the store.
+fn elsewhere(list: List, name: &str) -> Reply {
+    let missing = format!("{} {name:?} not found", list.word());
+    Reply::Stored(Question { list, name: Some(name.to_owned()), missing })
+}
+
+pub(super) fn stored(list: List, name: Option<&str>) -> Reply {
+    let missing = format!("not found: {} {:?}", list.word(), name.unwrap_or_default());
+    Reply::Stored(Question { list, name: name.map(str::to_owned), missing })
+}
+
+pub(super) fn create(list: List, call: Call<'_>) -> Reply {
+    change(list, Op::Create, call)
+}
+
+pub(super) fn update(list: List, call: Call<'_>) -> Reply {
+    change(list, Op::Update, call)
+}
+
+pub(super) fn delete(list: List, call: Call<'_>) -> Reply {
+    change(list, Op::Delete, call)
+}
+
+fn change(list: List, op: Op, call: Call<'_>) -> Reply {
+    match store::change(list, op, call.name, &call.body) {
+        Ok((change, said)) => Reply::Change(change, said),
+        Err((status, text)) => Reply::Fail(status, text),
+    }
 }
 
 pub(super) fn page(_: Call<'_>) -> Reply {

@@ -2,11 +2,12 @@
 //!
 //! Owns the forms of both. Does not act. Always true: an error has frpc's form. Worst case: the answer.
 
-use super::json::Json;
 use super::routes::Route;
 use crate::client::Client;
+use crate::config::store::{Change, List};
 use crate::net::Net;
 use crate::proto::http::{Request, Response};
+use crate::wire::json::Json;
 
 /// A request that may be acted on.
 pub(super) struct Call<'a> {
@@ -24,6 +25,19 @@ pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) route: &'static Route,
     pub(super) name: String,
+    /// What is asked of a file that is read for it.
+    pub(super) question: Option<Question>,
+    /// What is said when the program has done it; nothing but 200 if empty.
+    pub(super) said: Vec<u8>,
+}
+
+/// What is asked of the store.
+pub(super) struct Question {
+    pub(super) list: List,
+    /// One entry; all of them without.
+    pub(super) name: Option<String>,
+    /// What is said if it is not there.
+    pub(super) missing: String,
 }
 
 impl Asked {
@@ -50,6 +64,10 @@ pub(super) enum Reply {
     ReadConfig,
     /// The file is to be replaced, if that is one that loads.
     WriteConfig(Vec<u8>),
+    /// The store is asked.
+    Stored(Question),
+    /// The store is to be changed; what is said then.
+    Change(Change, Vec<u8>),
     /// The program is to load its file again.
     Reload { strict: bool, confirm: Option<u32> },
 }

@@ -6,6 +6,7 @@
 
 use super::pages;
 use super::reply::{Call, Reply};
+use crate::config::store::List::{Proxies, Visitors};
 use crate::proto::http::{Method, Response};
 
 /// A body that says what a proxy is like.
@@ -25,12 +26,25 @@ pub(super) struct Route {
     pub(super) quiet: bool,
     /// Bytes of body that are taken.
     pub(super) body: usize,
+    /// Only there with a store.
+    store: bool,
     pub(super) act: fn(Call<'_>) -> Reply,
 }
 
 const fn get(path: &'static str, act: fn(Call<'_>) -> Reply) -> Route {
-    Route { method: Some(Method::Get), path, open: false, quiet: false, body: 0, act }
+    Route { method: Some(Method::Get), path, open: false, quiet: false, body: 0, store: false, act }
 }
+
+/// A path of the store.
+const fn store(method: Method, path: &'static str, act: fn(Call<'_>) -> Reply) -> Route {
+    let body = if matches!(method, Method::Post | Method::Put) { SMALL } else { 0 };
+    Route { method: Some(method), body, store: true, ..get(path, act) }
+}
+
+const PROXIES: &str = "/api/store/proxies";
+const PROXY: &str = "/api/store/proxies/{name}";
+const VISITORS: &str = "/api/store/visitors";
+const VISITOR: &str = "/api/store/visitors/{name}";
 
 const ROUTES: &[Route] = &[
     Route { method: None, open: true, quiet: true, ..get("/healthz", pages::healthz) },
@@ -41,6 +55,16 @@ const ROUTES: &[Route] = &[
     Route { method: Some(Method::Put), body: FILE, ..get("/api/config", pages::write_config) },
     get("/api/proxy/{name}/config", pages::proxy_config),
     get("/api/visitor/{name}/config", pages::visitor_config),
+    store(Method::Get, PROXIES, |_| pages::stored(Proxies, None)),
+    store(Method::Post, PROXIES, |call| pages::create(Proxies, call)),
+    store(Method::Get, PROXY, |call| pages::stored(Proxies, Some(call.name))),
+    store(Method::Put, PROXY, |call| pages::update(Proxies, call)),
+    store(Method::Delete, PROXY, |call| pages::delete(Proxies, call)),
+    store(Method::Get, VISITORS, |_| pages::stored(Visitors, None)),
+    store(Method::Post, VISITORS, |call| pages::create(Visitors, call)),
+    store(Method::Get, VISITOR, |call| pages::stored(Visitors, Some(call.name))),
+    store(Method::Put, VISITOR, |call| pages::update(Visitors, call)),
+    store(Method::Delete, VISITOR, |call| pages::delete(Visitors, call)),
     Route { quiet: true, ..get("/api/redial", pages::redial) },
     Route { quiet: true, ..get("/metrics", pages::metrics) },
     get("/", pages::page),
@@ -58,14 +82,14 @@ pub(super) enum Found<'a> {
 }
 
 /// Looks a request up.
-pub(super) fn find<'a>(method: Method, path: &'a str, query: &str) -> Found<'a> {
+pub(super) fn find<'a>(method: Method, path: &'a str, query: &str, store: bool) -> Found<'a> {
     let clean = clean(path);
     if clean != path {
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
         return Found::Answer(Response::empty(301).with("Location", encode(&clean) + &query));
     }
     let (mut known, mut found) = (false, None);
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| store || !route.store) {
         if let Some(name) = matches(route.path, path) {
             known = true;
             if found.is_none() && route.method.is_none_or(|own| own == method) {
@@ -128,7 +152,7 @@ mod tests {
     use super::*;
 
     fn gist(method: Method, path: &str) -> String {
-        match find(method, path, "a=b") {
+        match find(method, path, "a=b", true) {
             Found::Route(route, name) => {
                 format!("{}{}", route.path, name.map_or_else(String::new, |n| format!(" {n}")))
             }
@@ -162,11 +186,23 @@ mod tests {
             (Method::Get, "/api/proxy/a/b/config", "404"),
             (Method::Get, "/api/proxy//config", "301 /api/proxy/config?a=b"),
             (Method::Get, "/api/proxy/config", "404"),
+            (Method::Get, "/api/store/proxies", "/api/store/proxies"),
+            (Method::Put, "/api/store/proxies", "405"),
+            (Method::Delete, "/api/store/visitors/a", "/api/store/visitors/{name} a"),
+            (Method::Post, "/api/store/visitors/a", "405"),
             (Method::Get, "/static/x.js", "/static/*"),
             (Method::Get, "/debug/pprof/", "404"),
             (Method::Get, "/", "/"),
         ] {
             assert_eq!(gist(method, path), expected, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn without_a_store_its_paths_are_not_there() {
+        for path in [PROXIES, VISITORS, "/api/store/proxies/a"] {
+            let Found::Answer(answer) = find(Method::Post, path, "", false) else { panic!("{path}") };
+            assert_eq!(answer.status, 404);
         }
     }
 }

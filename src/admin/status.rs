@@ -3,8 +3,8 @@
 //! Owns nothing. Does not show more than frpc does: scripts read it. Always true: without a session it is empty; types and
 //! names are in order. Worst case: 400 bytes a proxy.
 
-use super::json::Json;
 use crate::client::report::{ProxyReport, Report};
+use crate::wire::json::Json;
 
 /// Types whose address the server gives as a port of its own.
 const BY_PORT: [&str; 2] = ["tcp", "udp"];
@@ -47,5 +47,8 @@ fn one(proxy: &ProxyReport<'_>, server: &str, j: &mut Json) {
             _ => String::new(),
         };
         j.key("remote_addr").text(&remote);
+        if proxy.stored {
+            j.key("source").text("store");
+        }
     });
 }

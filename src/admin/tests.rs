@@ -72,7 +72,7 @@ impl Site {
         sim.jobs.files.insert(FILE_NAME.into(), text.as_bytes().to_vec());
         let machine = Machine { hostname: "h".to_owned(), memory_available: None };
         let client = Client::new(&config, &machine, sim.now()).unwrap();
-        let admin = Admin::open(config.web_server.as_ref().unwrap(), FILE_NAME, &mut sim).unwrap();
+        let admin = Admin::open(config.web_server.as_ref().unwrap(), FILE_NAME, None, &mut sim).unwrap();
         Self { sim, peers: Peers::default(), client, admin, commands: Vec::new(), turns: 0, most: (0, 0) }
     }
 
@@ -344,6 +344,6 @@ fn addresses_are_those_of_this_machine() {
     assert!(address("router.lan").unwrap_err().contains("router.lan"));
     let mut site = Site::new(11);
     let web = config::parse("f", "serverAddr = \"s\"\nwebServer.port = 7400\n").unwrap().config.web_server.unwrap();
-    let clash = Admin::open(&web, "", &mut site.sim).err();
+    let clash = Admin::open(&web, "", None, &mut site.sim).err();
     assert_eq!(clash.as_deref(), Some("listen tcp 127.0.0.1:7400: bind: address already in use"));
 }

@@ -24,7 +24,9 @@ impl Desk {
         Some(event)
     }
 
-    pub(super) fn turn(&mut self, _: &mut Client, _: &mut Reloader, _: Loader, _: &mut dyn Net) {}
+    pub(super) fn turn(&mut self, _: &mut Client, _: &mut Reloader, _: Loader, _: &mut dyn Net) -> bool {
+        false
+    }
 
     pub(super) fn answer(&mut self, _: Outcome, _: &mut dyn Net) {}
 

@@ -1,8 +1,9 @@
 //! A configuration that changes while the program runs.
 //!
 //! Owns the reload under way: its files, its trial, the way back. Does not touch a proxy: that is the client's. Always
-//! true: one reload at a time; a configuration with anything wrong in it changes nothing; a trial that is not confirmed
-//! in time ends with what was there before. Worst case: the files of one configuration, and the proxies of two.
+//! true: one order at a time, and those that come meanwhile wait; a configuration with anything wrong in it changes nothing; a trial that is not confirmed
+//! in time ends with what was there before. Worst case: the files of one configuration, the proxies of two, and
+//! [`MAX_WAITING`] orders.
 //!
 //! ```text
 //! idle ──order──▶ reading ──every file is there──▶ taken over           (without a trial)
@@ -11,17 +12,23 @@
 //!                                               └▶ writing the store ───▶ taken over
 //! ```
 //!
+//! A text that might do as the file is looked into in the same way, and then given back.
+//!
 //! Why is it so?
 //! * *Why is the file loaded again for each file it names?* Nobody knows what a configuration includes before it is
 //!   read, and a file may not hold up the loop. Loading takes milliseconds, and there are at most [`ROUNDS`].
 //! * *Why does a trial take everything over, and a plain reload the proxies alone?* The latter is frpc's contract. The
 //!   trial is for who changes the server's address from afar: without a way back nobody would dare to.
+//! * *Why is the store read for each change to it?* Its file may be changed by hand, and holds keys that nobody knows. To
+//!   keep it in memory would cost more than to read it when somebody asks.
 
 use super::logger;
 use crate::client::{Client, Machine};
+use crate::config::store::Change;
 use crate::config::{Config, Files, Finding, Loaded, Loader, Proxy, Severity, Want};
 use crate::net::{FileDone, FileJob, Net, Token};
 use crate::proto::time::{Duration, Instant, secs};
+use std::collections::VecDeque;
 
 /// Port of our [`Token`]s.
 pub(super) const PORT: u8 = 64;
@@ -30,17 +37,31 @@ const PATIENCE: Duration = secs(30);
 /// Main file, folders, files in them, what those name; and some to spare.
 const ROUNDS: u32 = 8;
 
+/// Orders that wait for the one under way: as many as the admin server has connections.
+const MAX_WAITING: usize = 16;
+/// What may be done with the store's file: it holds secrets. As in frpc.
+const STORE_MODE: u32 = 0o600;
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     /// How the file is to be read.
     pub(super) loader: Loader,
-    /// Go back unless all is well within that.
-    pub(super) confirm: Option<Duration>,
-    /// The store's file from now on: written once it is known to be sound.
-    pub(super) store: Option<Vec<u8>>,
+    /// See there.
+    pub(super) task: Task,
     /// Who is to be told, by the asker's number.
     pub(super) asker: Option<u32>,
+}
+
+/// The kinds of an order.
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    /// Load the file again, and go back unless all is well within that.
+    Reload(Option<Duration>),
+    /// See whether this would do as the file.
+    Check(Vec<u8>),
+    /// Change the store: it is written once it is known to be sound.
+    Change(Change),
 }
 
 /// Why nothing was changed, or not for long.
@@ -50,6 +71,8 @@ pub(super) enum Refusal {
     Config(String),
     /// It could not be carried out.
     Failed(String),
+    /// The store does not allow it: the status of the answer, and what it says.
+    Store(u16, String),
 }
 
 /// What came of an order.
@@ -57,6 +80,8 @@ pub(super) enum Refusal {
 pub(super) struct Outcome {
     pub(super) asker: Option<u32>,
     pub(super) result: Result<(), Refusal>,
+    /// The text that was looked into, and will do.
+    pub(super) text: Option<Vec<u8>>,
 }
 
 enum State {
@@ -71,6 +96,8 @@ struct Reading {
     files: Files,
     /// Jobs under way, and what each is to bring.
     jobs: Vec<(u32, Vec<Want>)>,
+    /// The store in the files is the changed one.
+    changed: bool,
     rounds: u32,
     until: Instant,
 }
@@ -90,6 +117,7 @@ pub(super) struct Reloader {
     config: Config,
     machine: Machine,
     state: State,
+    waiting: VecDeque<Order>,
     jobs: u32,
 }
 
@@ -97,11 +125,18 @@ impl Reloader {
     /// `config` is what the client was made from.
     pub(super) fn new(file: &str, config: Config, machine: Machine) -> Self {
         let config = Config { proxies: Vec::new(), ..config };
-        Self { file: file.to_owned(), config, machine, state: State::Idle, jobs: 0 }
+        Self { file: file.to_owned(), config, machine, state: State::Idle, waiting: VecDeque::new(), jobs: 0 }
     }
 
-    /// Starts a reload; what came of it, if that is known at once.
-    pub(super) fn order(&mut self, order: Order, net: &mut dyn Net) -> Option<Outcome> {
+    /// Starts it, or lets it wait; what came of it, if that is known at once.
+    pub(super) fn order(&mut self, order: Order, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
+        // Texts are large: one at a time may wait.
+        let is_text = |order: &Order| matches!(order.task, Task::Check(_));
+        let full = self.waiting.len() >= MAX_WAITING || is_text(&order) && self.waiting.iter().any(is_text);
+        if self.is_busy() && !full {
+            self.waiting.push_back(order);
+            return None;
+        }
         if !matches!(self.state, State::Idle) {
             return Some(refuse(order, Refusal::Failed("another reload is under way".to_owned())));
         }
@@ -110,19 +145,33 @@ impl Reloader {
             return Some(refuse(order, Refusal::Failed(why.to_owned())));
         }
         let until = net.now() + PATIENCE;
-        let wants = vec![Want::File(self.file.clone())];
-        let mut files = Files::held();
-        if let (Some(bytes), Some(path)) = (&order.store, &self.config.store_path) {
-            files.give_file(path, Ok(bytes.clone()));
+        let mut wants = vec![Want::File(self.file.clone())];
+        let (mut order, mut files) = (order, Files::held());
+        match &mut order.task {
+            Task::Reload(_) => {}
+            Task::Check(text) => {
+                files.give_file(&self.file, Ok(core::mem::take(text)));
+                wants.clear();
+            }
+            Task::Change(_) => wants.extend(self.config.store_path.clone().map(Want::File)),
         }
-        self.state = State::Reading(Reading { order, files, jobs: Vec::new(), rounds: 0, until });
+        self.state = State::Reading(Reading { order, files, jobs: Vec::new(), changed: false, rounds: 0, until });
+        if wants.is_empty() {
+            return self.look(client, net);
+        }
         self.read(wants, net);
         None
+    }
+
+    /// Files are read or written.
+    fn is_busy(&self) -> bool {
+        matches!(self.state, State::Reading(_) | State::Writing { .. })
     }
 
     /// When [`Reloader::turn`] wants to be called.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
+            State::Idle | State::Trial { .. } if !self.waiting.is_empty() => Some(Instant::ZERO),
             State::Idle => None,
             State::Reading(Reading { until, .. }) | State::Writing { until, .. } | State::Trial { until, .. } => {
                 Some(*until)
@@ -164,6 +213,12 @@ impl Reloader {
         if !reading.jobs.is_empty() {
             return None;
         }
+        self.look(client, net)
+    }
+
+    /// Loads what was read: there may be more to read.
+    fn look(&mut self, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
+        let State::Reading(reading) = &mut self.state else { return None };
         let loaded = reading.order.loader.load_from(&self.file, &mut reading.files);
         let wanted = reading.files.wanted();
         if !wanted.is_empty() {
@@ -174,17 +229,42 @@ impl Reloader {
             }
             return self.give_up("its files name further files without end", net);
         }
-        let State::Reading(Reading { order, .. }) = core::mem::replace(&mut self.state, State::Idle) else {
+        // What is wrong before the change may be what the change is for.
+        if let (Task::Change(change), false, Some(path)) =
+            (&reading.order.task, reading.changed, &self.config.store_path)
+        {
+            let old = reading.files.take_file(path).map_err(|text| (500, text));
+            match old.and_then(|old| change.apply(&old)) {
+                Ok(new) => reading.files.give_file(path, Ok(new)),
+                Err((status, text)) => return self.refuse(Refusal::Store(status, text)),
+            }
+            reading.changed = true;
+            return self.look(client, net);
+        }
+        let State::Reading(Reading { order, mut files, .. }) = core::mem::replace(&mut self.state, State::Idle) else {
             return None;
         };
         match loaded {
-            Ok(loaded) if order.store.is_some() => self.write(loaded, order, net),
-            Ok(loaded) => self.take_over(loaded, order, client, net),
+            Ok(loaded) => match order.task {
+                Task::Reload(_) => self.take_over(loaded, order, client, net),
+                Task::Check(_) => {
+                    let text = files.take_file(&self.file).unwrap_or_default();
+                    Some(Outcome { text: Some(text), ..done(&order) })
+                }
+                Task::Change(_) => self.write(loaded, order, &mut files, net),
+            },
             Err(findings) => {
                 let errors = findings.iter().filter(|f| f.severity == Severity::Error);
                 let text = errors.map(ToString::to_string).collect::<Vec<_>>().join("\n");
                 Some(refuse(order, Refusal::Config(text)))
             }
+        }
+    }
+
+    fn refuse(&mut self, why: Refusal) -> Option<Outcome> {
+        match core::mem::replace(&mut self.state, State::Idle) {
+            State::Reading(Reading { order, .. }) | State::Writing { order, .. } => Some(refuse(order, why)),
+            State::Idle | State::Trial { .. } => None,
         }
     }
 
@@ -201,14 +281,16 @@ impl Reloader {
     }
 
     /// The store is sound: writes it before it counts.
-    fn write(&mut self, loaded: Loaded, mut order: Order, net: &mut dyn Net) -> Option<Outcome> {
-        let (bytes, path) = (order.store.take().unwrap_or_default(), self.config.store_path.clone());
-        let Some(path) = path else {
-            return Some(refuse(order, Refusal::Failed("there is no store".to_owned())));
+    fn write(&mut self, loaded: Loaded, order: Order, files: &mut Files, net: &mut dyn Net) -> Option<Outcome> {
+        let same = self.config.store_path == loaded.config.store_path;
+        let Some(path) = self.config.store_path.clone().filter(|_| same) else {
+            let why = "the file names another store.path now: start redial again";
+            return Some(refuse(order, Refusal::Failed(why.to_owned())));
         };
+        let bytes = files.take_file(&path).unwrap_or_default();
         self.jobs = self.jobs.wrapping_add(1);
         let token = Token { task: self.jobs, port: PORT };
-        net.files(FileJob::Write { path: path.into(), bytes, mode: None }, token);
+        net.files(FileJob::Write { path: path.into(), bytes, mode: Some(STORE_MODE) }, token);
         self.state = State::Writing { order, loaded: Box::new(loaded), job: token.task, until: net.now() + PATIENCE };
         None
     }
@@ -219,7 +301,7 @@ impl Reloader {
         };
         match result {
             Ok(_) => self.take_over(*loaded, order, client, net),
-            Err(text) => Some(refuse(order, Refusal::Failed(text))),
+            Err(text) => Some(refuse(order, Refusal::Store(500, format!("failed to persist: {text}")))),
         }
     }
 
@@ -231,15 +313,21 @@ impl Reloader {
         }
         let changed = self.config.differs(&config);
         logger::set_level(config.log.level);
-        let Some(within) = order.confirm else {
+        let Task::Reload(Some(within)) = order.task else {
             if !changed.is_empty() {
                 log::warn!("reload: changed, but kept until redial starts again: {}", changed.join(", "));
             }
             self.config.log.level = config.log.level;
             self.adapt(&mut config);
             client.reload(&config.proxies);
-            log::info!("success reload conf");
-            return Some(Outcome { asker: order.asker, result: Ok(()) });
+            match &order.task {
+                Task::Change(change) => {
+                    let (done, list, name) = change.said();
+                    log::info!("store: {done} {} {name:?}", list.word());
+                }
+                _ => log::info!("success reload conf"),
+            }
+            return Some(done(&order));
         };
         let back = if changed.is_empty() {
             let before = client.proxies();
@@ -283,6 +371,11 @@ impl Reloader {
 
     /// Does what is due; what came of the reload, if that is decided now.
     pub(super) fn turn(&mut self, client: &mut Client, net: &mut dyn Net) -> Option<Outcome> {
+        if !self.is_busy()
+            && let Some(next) = self.waiting.pop_front()
+        {
+            return self.order(next, client, net);
+        }
         let late = self.deadline()? <= net.now();
         match self.state {
             State::Reading(_) if late => return self.give_up("the files could not be read in time", net),
@@ -297,7 +390,7 @@ impl Reloader {
         if client.is_settled() {
             log::info!("reload: everything is up: the new configuration stays");
             log::info!("success reload conf");
-            return Some(Outcome { asker: order.asker, result: Ok(()) });
+            return Some(done(&order));
         }
         let why = client.unsettled();
         match back {
@@ -355,9 +448,16 @@ fn path(want: &Want) -> &str {
 
 /// Says that it came to nothing.
 fn refuse(order: Order, refusal: Refusal) -> Outcome {
-    let (Refusal::Config(text) | Refusal::Failed(text)) = &refusal;
-    log::warn!("reload frpc proxy config error: {text}");
-    Outcome { asker: order.asker, result: Err(refusal) }
+    let (Refusal::Config(text) | Refusal::Failed(text) | Refusal::Store(_, text)) = &refusal;
+    // Of the others the admin server says so.
+    if matches!(order.task, Task::Reload(_)) {
+        log::warn!("reload frpc proxy config error: {text}");
+    }
+    Outcome { result: Err(refusal), ..done(&order) }
+}
+
+fn done(order: &Order) -> Outcome {
+    Outcome { asker: order.asker, result: Ok(()), text: None }
 }
 
 #[cfg(test)]

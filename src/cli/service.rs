@@ -6,7 +6,7 @@
 
 use super::desk::Desk;
 use super::notify::Notify;
-use super::reload::{self, Order, Outcome, Reloader};
+use super::reload::{self, Order, Outcome, Reloader, Task};
 use super::state::State;
 use super::{lines, logger, print};
 use crate::client::{Client, Exit, Machine};
@@ -98,7 +98,9 @@ impl Service {
             self.state.keep(&mut self.client);
             let outcome = self.reloader.turn(&mut self.client, net);
             self.answer(outcome, net);
-            self.desk.turn(&mut self.client, &mut self.reloader, self.loader, net);
+            if self.desk.turn(&mut self.client, &mut self.reloader, self.loader, net) {
+                self.notify.reloading();
+            }
             if let Some(exit) = self.client.exit() {
                 return Ok(exit.clone());
             }
@@ -133,7 +135,8 @@ impl Service {
             Event::Signal(Signal::Reload) => {
                 logger::reopen();
                 self.notify.reloading();
-                self.reloader.order(Order { loader: self.loader, confirm: None, store: None, asker: None }, net)
+                let order = Order { loader: self.loader, task: Task::Reload(None), asker: None };
+                self.reloader.order(order, &mut self.client, net)
             }
             Event::FilesDone { token, result } if token.port == reload::PORT => {
                 self.reloader.on_files(token, result, &mut self.client, net)

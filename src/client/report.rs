@@ -69,6 +69,8 @@ pub struct ProxyReport<'a> {
     pub name: &'a str,
     /// Its type.
     pub kind: &'a str,
+    /// It is from the store.
+    pub stored: bool,
     /// How it stands.
     pub standing: Standing,
     /// Why it could not start, or nothing.
@@ -122,6 +124,7 @@ impl Client {
         let proxies = self.proxies.iter().map(|proxy| ProxyReport {
             name: &proxy.config.name,
             kind: &proxy.config.announce.proxy_type,
+            stored: proxy.config.stored,
             standing: proxy.ledger.standing,
             error: &proxy.ledger.error,
             local_addr: if proxy.target.port == 0 { String::new() } else { proxy.target.to_string() },

@@ -61,6 +61,15 @@ impl Files {
         }
     }
 
+    /// Takes a file back; nothing if there is none, an error if it could not be read.
+    pub fn take_file(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        let held = self.held.as_mut().and_then(|held| held.files.remove(path));
+        match held {
+            Some(Err(text)) if text.ends_with(": no such file or directory") => Ok(Vec::new()),
+            other => other.unwrap_or_else(|| Ok(Vec::new())),
+        }
+    }
+
     /// Gives the names of the files in a folder; an error is a text for the user that names it.
     pub fn give_folder(&mut self, path: &str, names: Result<Vec<String>, String>) {
         if let Some(held) = &mut self.held {

@@ -28,7 +28,7 @@ mod proxy;
 mod redial;
 mod scope;
 mod source;
-mod store;
+pub mod store;
 #[cfg(feature = "templates")]
 mod template;
 mod transport;

@@ -1,8 +1,16 @@
 //! The proxy store: entries that the admin API made, in a JSON file of their own (config §5.5).
 //!
 //! Owns where that file is, and how its entries join those of the configuration: an entry of the store takes the place of
-//! one of the same name. Does not write it. Always true: it is read laxly, whatever the rest is; a file that is not there
+//! one of the same name. Does not write it; what is asked
+//! of it and changed in it is [`book`]'s. Always true: it is read laxly, whatever the rest is; a file that is not there
 //! is an empty store; `verify` does not look at it, as in frpc. Worst case: one more file.
+
+#[cfg_attr(not(feature = "store"), path = "store/book_off.rs")]
+mod book;
+#[cfg(feature = "store")]
+mod form;
+
+pub use book::{Change, change, show};
 
 use super::format::{self, Budget};
 use super::include::LISTS;
@@ -11,6 +19,47 @@ use super::scope::Report;
 use super::source::{Source, place};
 use super::tree::{Entry, Node, SyntaxError, Value};
 use std::path::Path;
+
+/// Why nothing is done: the status of the answer, and what it says.
+pub type Fault = (u16, String);
+
+/// One of its two lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// `proxies`.
+    Proxies,
+    /// `visitors`.
+    Visitors,
+}
+
+impl List {
+    /// In the file, and in paths.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Proxies => "proxies",
+            Self::Visitors => "visitors",
+        }
+    }
+
+    /// One of them.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proxies => "proxy",
+            Self::Visitors => "visitor",
+        }
+    }
+}
+
+/// What is to be done to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// It is new.
+    Create,
+    /// It is another from now on.
+    Update,
+    /// It goes.
+    Delete,
+}
 
 /// The path of the store: a relative one starts at the directory of the configuration.
 pub(super) fn path(config: &str, path: &str) -> String {

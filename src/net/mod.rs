@@ -16,7 +16,7 @@ use crate::proto::time::{Duration, Instant};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 
-pub use files::{FileDone, FileJob};
+pub use files::{FileDone, FileJob, FileRead};
 pub use job::{Job, JobError};
 pub use opts::SockOpts;
 

@@ -16,7 +16,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Parses JSON. frpc does not look at what follows the value, unless it is lax.
-pub(super) fn parse(source: &Source, strictness: Strictness, budget: &mut Budget) -> Result<Vec<Entry>, SyntaxError> {
+pub(in crate::config) fn parse(
+    source: &Source,
+    strictness: Strictness,
+    budget: &mut Budget,
+) -> Result<Vec<Entry>, SyntaxError> {
     let mut parser = serde_json::Deserializer::from_str(&source.text);
     let raw = <&RawValue>::deserialize(&mut parser).and_then(|raw| match strictness {
         Strictness::Lax => parser.end().map(|()| raw),
@@ -39,7 +43,21 @@ fn wrong(line: Place, e: &serde_json::Error) -> SyntaxError {
 }
 
 /// The members of an object, repeated ones and all.
-struct Members<'t>(Vec<(String, &'t RawValue)>);
+pub(in crate::config) struct Members<'t>(pub(in crate::config) Vec<(String, &'t RawValue)>);
+
+#[cfg(feature = "store")]
+impl<'t> Members<'t> {
+    /// Those of a text.
+    pub(in crate::config) fn of(text: &'t str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|e| e.to_string())
+    }
+}
+
+/// The items of a list.
+#[cfg(feature = "store")]
+pub(in crate::config) fn items(text: &str) -> Result<Vec<&RawValue>, String> {
+    serde_json::from_str(text).map_err(|e| e.to_string())
+}
 
 impl<'t> Deserialize<'t> for Members<'t> {
     fn deserialize<D: Deserializer<'t>>(parser: D) -> Result<Self, D::Error> {

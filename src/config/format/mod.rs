@@ -7,7 +7,7 @@ mod from_toml;
 #[cfg(feature = "ini")]
 pub(super) mod ini;
 #[cfg(feature = "json")]
-mod json;
+pub(super) mod json;
 #[cfg(feature = "yaml")]
 mod yaml;
 

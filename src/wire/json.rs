@@ -6,11 +6,16 @@
 
 /// A text under construction.
 #[derive(Debug, Default)]
-pub(super) struct Json(String);
+pub struct Json(String);
 
 impl Json {
+    /// The text.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
     /// A body: with the newline at the end that Go's encoder writes.
-    pub(super) fn into_body(mut self) -> Vec<u8> {
+    pub fn into_body(mut self) -> Vec<u8> {
         self.0.push('\n');
         self.0.into_bytes()
     }
@@ -28,22 +33,25 @@ impl Json {
         self.0.push(close);
     }
 
-    pub(super) fn object(&mut self, fill: impl FnOnce(&mut Self)) {
+    /// An object.
+    pub fn object(&mut self, fill: impl FnOnce(&mut Self)) {
         self.inside(['{', '}'], fill);
     }
 
-    pub(super) fn array(&mut self, fill: impl FnOnce(&mut Self)) {
+    /// A list.
+    pub fn array(&mut self, fill: impl FnOnce(&mut Self)) {
         self.inside(['[', ']'], fill);
     }
 
     /// The key of what comes next.
-    pub(super) fn key(&mut self, key: &str) -> &mut Self {
+    pub fn key(&mut self, key: &str) -> &mut Self {
         self.text(key);
         self.0.push(':');
         self
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    /// A text.
+    pub fn text(&mut self, text: &str) {
         self.separate();
         self.0.push('"');
         for c in text.chars() {
@@ -64,26 +72,64 @@ impl Json {
         self.0.push('"');
     }
 
-    pub(super) fn number(&mut self, number: u64) {
+    /// What is JSON already.
+    pub fn raw(&mut self, json: &str) {
         self.separate();
-        self.0.push_str(&number.to_string());
+        self.0.push_str(json);
     }
 
-    pub(super) fn flag(&mut self, flag: bool) {
-        self.separate();
-        self.0.push_str(if flag { "true" } else { "false" });
+    /// A number.
+    pub fn number(&mut self, number: u64) {
+        self.raw(&number.to_string());
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, flag: bool) {
+        self.raw(if flag { "true" } else { "false" });
     }
 
     /// The number, or null.
-    pub(super) fn number_or_null(&mut self, number: Option<u64>) {
+    pub fn number_or_null(&mut self, number: Option<u64>) {
         match number {
             Some(number) => self.number(number),
-            None => {
-                self.separate();
-                self.0.push_str("null");
-            }
+            None => self.raw("null"),
         }
     }
+}
+
+/// Breaks compact JSON into lines, as Go indents it: two spaces a level, of which the first line is `depth` deep.
+pub fn indent(compact: &str, mut depth: usize) -> String {
+    let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(core::iter::repeat_n("  ", depth));
+    };
+    let mut chars = compact.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            _ if quoted => quoted = escaped || c != '"',
+            '"' => quoted = true,
+            '{' | '[' if !chars.peek().is_some_and(|next| matches!(next, '}' | ']')) => {
+                depth += 1;
+                out.push(c);
+                line(&mut out, depth);
+                continue;
+            }
+            '}' | ']' if !out.ends_with(['{', '[']) => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+            }
+            _ => {}
+        }
+        escaped = quoted && c == '\\' && !escaped;
+        out.push(c);
+        match c {
+            ':' if !quoted => out.push(' '),
+            ',' if !quoted => line(&mut out, depth),
+            _ => {}
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -109,5 +155,13 @@ mod tests {
             "{\"a\":\"\\u003c\\\"\\\\\\u0026\\u003e\\u2028\\u0001\\n\\t\\b\u{7f}é\",\"b\":[1,null,true,{},\"\"],\"c\":\
              18446744073709551615}\n"
         );
+    }
+
+    #[test]
+    fn lines_are_go_s() {
+        let compact = r#"{"a":{},"b":[],"c":["x,:{}[]\\","\"",1],"d":{"e":null}}"#;
+        let lines = "{\n    \"a\": {},\n    \"b\": [],\n    \"c\": [\n      \"x,:{}[]\\\\\",\n      \"\\\"\",\n      1\n    ],\n    \"d\": \
+                     {\n      \"e\": null\n    }\n  }";
+        assert_eq!(indent(compact, 1), lines);
     }
 }
