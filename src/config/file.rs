@@ -63,8 +63,9 @@ impl Files {
 
     /// Takes a file back; nothing if there is none, an error if it could not be read.
     pub fn take_file(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        let held = self.held.as_mut().and_then(|held| held.files.remove(path));
-        match held {
+        let files = self.held.as_mut().map(|held| &mut held.files);
+        let taken = files.and_then(|files| Some(files.remove(files.iter().rposition(|(name, _)| name == path)?).1));
+        match taken {
             Some(Err(text)) if text.ends_with(": no such file or directory") => Ok(Vec::new()),
             other => other.unwrap_or_else(|| Ok(Vec::new())),
         }

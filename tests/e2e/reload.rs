@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[LinkTest] = &[
     ("no_good", DEFAULT_MODE, no_good),
     ("kept", DEFAULT_MODE, kept),
     ("includes", DEFAULT_MODE, includes),
+    ("store", DEFAULT_MODE, store),
 ];
 
 const DONE: &str = "success reload conf";
@@ -164,5 +165,57 @@ fn includes(link: Link) -> Outcome {
         stage.client.expect(mark, "proxy removed: [q]", SOON)?;
         gone(port)?;
         user::echo_byte(stage.port())
+    })
+}
+
+/// Asks the admin server; the status, and what it says.
+fn api(port: u16, method: &str, path: &str, body: &str) -> Outcome<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).context("the admin server")?;
+    stream.set_read_timeout(Some(SOON)).context("a time-out")?;
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).context("asking")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).context("the answer")?;
+    let status = answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Ok((status, answer))
+}
+
+/// A proxy that the API made carries bytes, moves, lives on when the program starts again, and goes. Nobody else notices.
+fn store(link: Link) -> Outcome {
+    let admin = site::free_port()?;
+    let extra = format!("webServer.port = {admin}\nstore.path = \"store/entries.json\"");
+    let plan = Plan { client_extra: extra, ..Plan::new(link) };
+    plan.play(|stage| {
+        let mut stays = stays(stage.port())?;
+        let (first, second, service) = (site::free_port()?, site::free_port()?, stage.service.port);
+        let entry = |port: u16| {
+            let keys = format!("\"localPort\":{service},\"remotePort\":{port}");
+            format!("{{\"name\":\"stored\",\"type\":\"tcp\",\"tcp\":{{{keys}}}}}")
+        };
+        let mark = stage.client.mark();
+        let (status, said) = api(admin, "POST", "/api/store/proxies", &entry(first))?;
+        ensure!(status == 200, "{said}");
+        stage.client.expect(mark, "store: created proxy \"stored\"", SOON)?;
+        stage.client.expect(mark, "[stored] start proxy success", SOON)?;
+        user::echo_byte(first)?;
+        let (status, said) = api(admin, "PUT", "/api/store/proxies/stored", &entry(second))?;
+        ensure!(status == 200, "{said}");
+        stage.client.expect(mark, "store: updated proxy \"stored\"", SOON)?;
+        gone(first)?;
+        stage.client.expect_times(2, mark, "[stored] start proxy success", SOON)?;
+        user::echo_byte(second)?;
+        stays()?;
+        stage.end_client(Signal::TERM)?;
+        stage.start_client()?;
+        stage.client.expect(Mark::START, "[stored] start proxy success", SOON)?;
+        user::echo_byte(second)?;
+        let (_, said) = api(admin, "GET", "/api/status", "")?;
+        ensure!(said.contains(&format!(":{second}\",\"source\":\"store\"")), "{said}");
+        let (status, said) = api(admin, "DELETE", "/api/store/proxies/stored", "")?;
+        ensure!(status == 200, "{said}");
+        gone(second)?;
+        user::echo_byte(stage.port())?;
+        stage.client.expect_alive()
     })
 }
