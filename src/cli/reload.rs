@@ -55,6 +55,7 @@ pub(super) struct Order {
 
 /// The kinds of an order.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "admin"), expect(dead_code, reason = "the others are the admin server's"))]
 pub(super) enum Task {
     /// Load the file again, and go back unless all is well within that.
     Reload(Option<Duration>),
