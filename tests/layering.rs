@@ -26,7 +26,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("domain", &["net/dns/message"]),
     ("toml", &["config/format/from_toml"]),
     ("granit_parser", &["config/format/yaml"]),
-    ("serde_json", &["proto/oauth", "wire/msg", "config/format/json", "cli/ask", "cli/verify"]),
+    ("serde_json", &["proto/oauth", "wire/msg", "wire/packed", "config/format/json", "cli/ask", "cli/verify"]),
     ("serde", &["proto/oauth", "wire/msg", "cli/ask", "config/format/json"]),
     ("rustls", &["proto/tls"]),
     ("ring", &["proto/tls", "cli/selftest/speed"]),

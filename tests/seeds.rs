@@ -1,7 +1,5 @@
 //! Replays what fuzzing has kept (`tests/fuzz/seeds`), so that neither the targets nor the fixes rot.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 #[path = "fuzz/targets.rs"]
 mod targets;
 

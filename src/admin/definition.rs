@@ -9,7 +9,7 @@ use crate::wire::msg::Map;
 
 /// Fills the object.
 pub(super) fn write(proxy: &Proxy, j: &mut Json) {
-    let kind = proxy.announce.proxy_type.as_str();
+    let kind = proxy.kind.name();
     j.key("name").text(&proxy.name);
     j.key("type").text(kind);
     j.key(kind).object(|j| block(proxy, kind, j));
@@ -17,7 +17,7 @@ pub(super) fn write(proxy: &Proxy, j: &mut Json) {
 
 /// The members that tcp proxies have; there is no other kind to show yet.
 fn block(proxy: &Proxy, kind: &str, j: &mut Json) {
-    let announce = &proxy.announce;
+    let announce = &proxy.announce.unpack();
     j.key("name").text(&proxy.name);
     j.key("type").text(kind);
     map("annotations", &announce.annotations, j);

@@ -97,9 +97,9 @@ mod tests {
         assert_eq!(config.server_host, "127.0.0.1", "not that of a file, which is 0.0.0.0");
         let [proxy] = config.proxies.as_slice() else { panic!("{:?}", config.proxies) };
         assert_eq!((proxy.name.as_str(), proxy.local_host.as_str(), proxy.local_port), ("a", "127.0.0.1", 22));
-        assert!(proxy.announce.use_encryption && !proxy.announce.use_compression);
-        assert_eq!(proxy.announce.remote_port, 6001);
-        assert_eq!(proxy.announce.metas["k"], "v");
+        assert!(proxy.use_encryption && !proxy.use_compression);
+        assert_eq!(proxy.announce.unpack().remote_port, 6001);
+        assert_eq!(proxy.announce.unpack().metas["k"], "v");
     }
 
     #[test]

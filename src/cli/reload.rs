@@ -359,7 +359,7 @@ impl Reloader {
     fn adapt(&self, config: &mut Config) {
         if config.user != self.config.user {
             for proxy in &mut config.proxies {
-                proxy.announce.proxy_name = crate::config::wire_name(&self.config.user, &proxy.name);
+                proxy.wire_name = crate::config::wire_name(&self.config.user, &proxy.name);
             }
         }
     }

@@ -2,14 +2,12 @@
 //!
 //! Owns, for each, its id, where the local service is, and what comes of a changed configuration. Does not own connections
 //! or the state of the registration ([`crate::proto::control`]). Always true: an id means one proxy, and is never given
-//! again: connections of a proxy that is gone find nothing under it. Worst case: 200 bytes a proxy beside its part of the
+//! again: connections of a proxy that is gone find nothing under it. Worst case: 150 bytes a proxy beside its part of the
 //! configuration.
 
 use super::dial::Target;
-use super::setup::local_opts;
 use super::traffic::Ledger;
 use crate::config;
-use crate::net::SockOpts;
 use crate::proto::control::Announce;
 use crate::proto::quiet::Quiet;
 use std::collections::BTreeMap;
@@ -20,7 +18,6 @@ pub(super) struct Proxy {
     pub(super) id: u32,
     pub(super) config: config::Proxy,
     pub(super) target: Target,
-    pub(super) opts: SockOpts,
     /// The line about a local service that does not answer.
     pub(super) quiet: Quiet,
     /// For reports.
@@ -30,12 +27,11 @@ pub(super) struct Proxy {
 impl Proxy {
     fn new(id: u32, config: &config::Proxy) -> Self {
         let target = Target::new(&config.local_host, config.local_port);
-        let opts = local_opts(&target);
-        Self { id, config: config.clone(), target, opts, quiet: Quiet::default(), ledger: Ledger::default() }
+        Self { id, config: config.clone(), target, quiet: Quiet::default(), ledger: Ledger::default() }
     }
 
     fn announce(&self) -> Announce {
-        Announce::new(self.id, &self.config.announce)
+        Announce::new(self.id, &self.config.wire_name, &self.config.announce)
     }
 }
 
@@ -99,7 +95,7 @@ impl Proxies {
 
     /// Finds a proxy by the name the server knows it by.
     pub(super) fn find(&self, wire_name: &str) -> Option<&Proxy> {
-        self.list.iter().find(|p| p.config.announce.proxy_name == wire_name)
+        self.list.iter().find(|p| p.config.wire_name == wire_name)
     }
 
     /// Takes a new list over. A proxy that is the same in every key stays as it is; one of which only the local side
@@ -112,7 +108,7 @@ impl Proxies {
         for config in configs {
             let before = old.remove(&config.name);
             let same = before.as_ref().is_some_and(|p| p.config == *config);
-            let stays = before.as_ref().is_some_and(|p| p.config.announce == config.announce);
+            let stays = before.as_ref().is_some_and(|p| p.config.same_to_server(config));
             let id = before.as_ref().map(|p| p.id);
             if before.is_some() && !same {
                 change.removed.push(config.name.clone());

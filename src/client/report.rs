@@ -123,7 +123,7 @@ impl Client {
         let open = |id: u32| open.partition_point(|other| *other <= id) - open.partition_point(|other| *other < id);
         let proxies = self.proxies.iter().map(|proxy| ProxyReport {
             name: &proxy.config.name,
-            kind: &proxy.config.announce.proxy_type,
+            kind: proxy.config.kind.name(),
             stored: proxy.config.stored,
             standing: proxy.ledger.standing,
             error: &proxy.ledger.error,

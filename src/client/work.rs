@@ -7,6 +7,7 @@
 use super::cx::{At, Cx};
 use super::dial::{Dial, Progress};
 use super::link::{Link, Owner};
+use super::setup::local_opts;
 use super::shared::COST;
 use super::traffic;
 use super::tunnel::{Fate, Tunnel};
@@ -225,13 +226,13 @@ impl Work {
             log::debug!("{}[{}] {line}", cx.prefix, proxy.config.name);
         }
         let mut iv = [0; BLOCK];
-        if proxy.config.announce.use_encryption {
+        if proxy.config.use_encryption {
             cx.net.random(&mut iv);
         }
-        let key = proxy.config.announce.use_encryption.then_some((&cx.setup.control.key, iv));
-        let codec = Codec::new(key, proxy.config.announce.use_compression);
+        let key = proxy.config.use_encryption.then_some((&cx.setup.control.key, iv));
+        let codec = Codec::new(key, proxy.config.use_compression);
         let token = Token { task: self.at.work, port: LOCAL };
-        let dial = Dial::start(&proxy.target, &proxy.opts, LOCAL_TIMEOUT, token, cx.net);
+        let dial = Dial::start(&proxy.target, &local_opts(&proxy.target), LOCAL_TIMEOUT, token, cx.net);
         let id = proxy.id;
         traffic::opened(cx.proxies, id);
         self.state = State::Tunnel(Box::new(Tunnel::new(id, codec, dial)));

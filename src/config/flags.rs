@@ -135,8 +135,8 @@ mod tests {
         assert!(config.transport.tls.is_none());
         let [proxy] = config.proxies.as_slice() else { panic!("{:?}", config.proxies) };
         assert_eq!((proxy.name.as_str(), proxy.local_port), ("a", 22));
-        assert!(proxy.announce.use_encryption);
-        assert_eq!(proxy.announce.metas["k"], "v");
+        assert!(proxy.use_encryption);
+        assert_eq!(proxy.announce.unpack().metas["k"], "v");
     }
 
     #[test]

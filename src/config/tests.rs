@@ -59,12 +59,15 @@ fn every_key_arrives() {
     assert_eq!(names, ["web", "api-a"], "disabled and not started ones are left out");
     let web = &c.proxies[0];
     assert_eq!((web.local_host.as_str(), web.local_port), ("nas.lan", 8080));
-    let a = &web.announce;
-    assert_eq!((a.proxy_name.as_str(), a.proxy_type.as_str(), a.remote_port), ("site7.web", "tcp", 6080));
+    let a = web.announce.unpack();
+    assert_eq!((web.wire_name.as_str(), a.proxy_type.as_str(), a.remote_port), ("site7.web", "tcp", 6080));
     assert!(a.use_encryption && a.use_compression);
     assert_eq!((a.bandwidth_limit.as_str(), a.bandwidth_limit_mode.as_str()), ("1.5MB", "server"));
     assert_eq!((a.metas.len(), a.annotations.len()), (1, 1));
-    assert_eq!((c.proxies[1].announce.group.as_str(), c.proxies[1].announce.group_key.as_str()), ("api", "g-77"));
+    assert_eq!(
+        (c.proxies[1].announce.unpack().group.as_str(), c.proxies[1].announce.unpack().group_key.as_str()),
+        ("api", "g-77")
+    );
 }
 
 #[test]

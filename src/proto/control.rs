@@ -9,7 +9,8 @@
 use super::crypto::{Decrypt, Encrypt, auth_key};
 use super::time::{Duration, Instant, millis, secs, sooner};
 use crate::wire::frame::{self, FrameError};
-use crate::wire::msg::{Answer, CloseProxy, Login, LoginResp, NewProxy, NewProxyResp, NewWorkConn, Ping, Pong, Say};
+use crate::wire::msg::{Answer, CloseProxy, Login, LoginResp, NewProxyResp, NewWorkConn, Ping, Pong, Say};
+use crate::wire::packed::PackedProxy;
 use std::collections::VecDeque;
 
 /// How long the server may take to answer the login (frpc: 10 s).
@@ -38,13 +39,13 @@ pub struct Announce {
 
 impl Announce {
     /// Under an id of the owner's. One that is longer than the protocol allows is logged and never told.
-    pub fn new(id: u32, proxy: &NewProxy) -> Self {
+    pub fn new(id: u32, name: &str, proxy: &PackedProxy) -> Self {
         let mut frame = Vec::new();
-        if let Err(e) = frame::encode_one(proxy, &mut frame) {
+        if let Err(e) = frame::encode_one(&proxy.named(name), &mut frame) {
             log::error!("{e}: not sent");
             frame.clear();
         }
-        Self { id, name: proxy.proxy_name.clone(), frame: frame.into() }
+        Self { id, name: name.to_owned(), frame: frame.into() }
     }
 }
 

@@ -7,4 +7,5 @@
 pub mod frame;
 pub mod json;
 pub mod msg;
+pub mod packed;
 pub mod yamux;

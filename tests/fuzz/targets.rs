@@ -26,12 +26,6 @@ pub(crate) const ALL: [Target; 7] = [
     ("http", http),
 ];
 
-/// Does it.
-pub(crate) fn run(name: &str, data: &[u8]) {
-    let target = ALL.iter().find(|(known, _)| *known == name);
-    target.unwrap_or_else(|| panic!("no target {name}")).1(data);
-}
-
 /// One file, both ways to read it.
 fn alone(name: &str, bytes: &[u8]) {
     for strictness in [Strictness::Strict, Strictness::Lax] {

@@ -178,7 +178,7 @@ fn a_plain_reload_leaves_the_session_and_its_names_alone() {
     assert_eq!(world.order(None), None);
     assert_eq!(world.outcome(), Ok(()));
     let proxies = world.client.proxies();
-    assert_eq!(proxies[0].announce.proxy_name, "b", "the session's user has no name");
+    assert_eq!(proxies[0].wire_name, "b", "the session's user has no name");
     assert_eq!((proxies.len(), world.reloader.config.server_host.as_str()), (1, "10.0.0.2"));
 }
 

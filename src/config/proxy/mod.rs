@@ -18,6 +18,7 @@ use super::plugin::{self, Plugin};
 use super::scope::{Found, Scope};
 use crate::wire::frame::{self, TooLong};
 use crate::wire::msg::{Map, NewProxy};
+use crate::wire::packed::{NamedProxy, PackedProxy};
 use std::collections::BTreeMap;
 
 /// One proxy.
@@ -27,8 +28,14 @@ pub struct Proxy {
     pub name: String,
     /// `type`.
     pub kind: Kind,
-    /// What the server is told; its name has the user's prefix.
-    pub announce: NewProxy,
+    /// Its name with the user's prefix: the server's for it.
+    pub wire_name: String,
+    /// What the server is told beside the name.
+    pub announce: PackedProxy,
+    /// `transport.useEncryption`, which the server is told, too.
+    pub use_encryption: bool,
+    /// `transport.useCompression`, which the server is told, too.
+    pub use_compression: bool,
     /// `localIP`: host name or address.
     pub local_host: String,
     /// `localPort`; 0 if there is none.
@@ -45,6 +52,13 @@ pub struct Proxy {
     pub disable_assisted_addrs: bool,
     /// It is from the store.
     pub stored: bool,
+}
+
+impl Proxy {
+    /// Whether the server would be told the same of both.
+    pub fn same_to_server(&self, other: &Self) -> bool {
+        self.wire_name == other.wire_name && self.announce == other.announce
+    }
 }
 
 /// How a local service is told who the user is.
@@ -118,8 +132,7 @@ fn resolve(mut t: Scope<'_>, name: Found<String>, using: &Use<'_>) -> Option<Pro
     }
     let name = name.value;
     let row = kind::find(&mut t)?;
-    let proxy_name = wire_name(using.user, &name);
-    let mut announce = NewProxy { proxy_name, proxy_type: row.name.to_owned(), ..NewProxy::default() };
+    let mut announce = NewProxy { proxy_type: row.name.to_owned(), ..NewProxy::default() };
     announce.metas = t.map("metadatas");
     announce.annotations = annotations::read(&mut t);
     let mut group = t.table("loadBalancer");
@@ -144,13 +157,20 @@ fn resolve(mut t: Scope<'_>, name: Found<String>, using: &Use<'_>) -> Option<Pro
     }
     (row.read)(&mut t, &mut announce);
     let disable_assisted_addrs = row.kind == Kind::Xtcp && nat_traversal(&mut t);
-    fits(&mut t, &name, &announce);
+    let wire_name = wire_name(using.user, &name);
+    let heavy = if length(&announce.metas) > length(&announce.annotations) { "metadatas" } else { "annotations" };
+    let (use_encryption, use_compression) = (announce.use_encryption, announce.use_compression);
+    let announce = PackedProxy::new(announce);
+    fits(&mut t, &announce.named(&wire_name), heavy, &name);
     let stored = t.report().is_stored(line);
     t.finish(using.above);
     Some(Proxy {
         name,
         kind: row.kind,
+        wire_name,
         announce,
+        use_encryption,
+        use_compression,
         local_host,
         local_port,
         plugin,
@@ -189,14 +209,17 @@ fn local_port(t: &mut Scope<'_>, plugin: bool) -> u16 {
     port.unwrap_or(0)
 }
 
-/// Refuses what the server would never take: the message that announces the proxy has a limit.
-fn fits(t: &mut Scope<'_>, name: &str, announce: &NewProxy) {
+fn length(map: &Map) -> usize {
+    map.iter().map(|(k, v)| k.len() + v.len()).sum()
+}
+
+/// Refuses what the server would never take: the message that announces the proxy has a limit. `heavy` is the key that has
+/// most of it.
+fn fits(t: &mut Scope<'_>, announce: &NamedProxy<'_>, heavy: &str, name: &str) {
     let Err(TooLong { size, .. }) = frame::encode_one(announce, &mut Vec::new()) else {
         return;
     };
-    let length = |map: &Map| map.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
-    let key = if length(&announce.metas) > length(&announce.annotations) { "metadatas" } else { "annotations" };
-    let (line, key) = (t.line(), t.path(key));
+    let (line, key) = (t.line(), t.path(heavy));
     let limit = frame::MAX_BODY;
     let text = format!("proxy [{name}] takes {size} bytes to announce, the frp protocol allows {limit}: shorten this");
     t.report().lacks(line, &key, text);

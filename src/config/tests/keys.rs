@@ -292,8 +292,8 @@ fn proxies_arrive() {
                 [proxies.plugin]\ntype = \"https2http\"\nlocalAddr = \"h:1\"\ncrtPath = \"c\"\nenableHTTP2 = false";
     let proxies = config(text).proxies;
     let [web, mux, p2p] = proxies.as_slice() else { panic!("{proxies:?}") };
-    let a = &web.announce;
-    assert_eq!((a.proxy_name.as_str(), a.proxy_type.as_str(), web.kind), ("site.web", "http", Kind::Http));
+    let a = web.announce.unpack();
+    assert_eq!((web.wire_name.as_str(), a.proxy_type.as_str(), web.kind), ("site.web", "http", Kind::Http));
     assert_eq!((a.custom_domains.as_slice(), a.subdomain.as_str()), (["d".to_owned()].as_slice(), "s"));
     assert_eq!((a.http_user.as_str(), a.http_pwd.as_str(), a.route_by_http_user.as_str()), ("u", "p", "r"));
     assert_eq!((a.locations.len(), a.host_header_rewrite.as_str()), (2, "h"));
@@ -308,9 +308,9 @@ fn proxies_arrive() {
         interval: secs(10),
     };
     assert_eq!(web.health_check.as_deref(), Some(&check));
-    assert_eq!((mux.announce.multiplexer.as_str(), mux.kind.name()), ("httpconnect", "tcpmux"));
+    assert_eq!((mux.announce.unpack().multiplexer.as_str(), mux.kind.name()), ("httpconnect", "tcpmux"));
     assert_eq!(mux.health_check, None, "off without a local port");
-    assert_eq!((p2p.announce.sk.as_str(), p2p.announce.allow_users.len()), ("k", 1));
+    assert_eq!((p2p.announce.unpack().sk.as_str(), p2p.announce.unpack().allow_users.len()), ("k", 1));
     assert!(p2p.disable_assisted_addrs);
     let Some(Plugin::Https2Http(backend)) = p2p.plugin.as_deref() else { panic!("{p2p:?}") };
     assert_eq!((backend.addr.as_str(), backend.crt_path.as_str(), backend.http2), ("h:1", "c", false));

@@ -1,6 +1,7 @@
 use super::*;
 use crate::proto::crypto::derive_key;
 use crate::wire::msg::Message;
+use crate::wire::msg::NewProxy;
 
 const T: Instant = Instant::ZERO;
 const IV: [u8; 16] = [9; 16];
@@ -27,8 +28,8 @@ struct Pair {
 
 impl Pair {
     fn new(settings: Settings, names: &[&str]) -> Self {
-        let proxy = |name: &str| NewProxy { proxy_name: name.to_owned(), ..NewProxy::default() };
-        let proxies = (0..).zip(names).map(|(id, name)| Announce::new(id, &proxy(name))).collect();
+        let proxy = PackedProxy::new(NewProxy::default());
+        let proxies = (0..).zip(names).map(|(id, name)| Announce::new(id, name, &proxy)).collect();
         let login = Login { version: "0.70.1".to_owned(), ..Login::default() };
         let control = Control::new(settings, login, proxies, IV, 1_700_000_000, T);
         Self { control, open: Decrypt::new(&derive_key("tok")), seal: None, rx: Vec::new() }
@@ -107,7 +108,7 @@ fn the_login_carries_the_proof() {
 
 #[test]
 fn proxies_come_and_go() {
-    let announce = |id, name: &str| Announce::new(id, &NewProxy { proxy_name: name.to_owned(), ..NewProxy::default() });
+    let announce = |id, name: &str| Announce::new(id, name, &PackedProxy::new(NewProxy::default()));
     let mut pair = Pair::up(settings(), &["a", "b", "c", "d"]);
     pair.expire(T).unwrap();
     assert_eq!(pair.sends(), ["NewProxy"; 4]);
