@@ -11,6 +11,7 @@
 )]
 
 mod ask;
+mod broken;
 mod fleet;
 mod oneshot;
 mod service;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Guard(Child);
+pub(crate) struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -21,13 +21,13 @@ impl Drop for Guard {
 }
 
 impl Guard {
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 }
 
 /// A server that takes connections and says nothing, and a configuration for it.
-fn silent(dir: &Dir, more: &str) -> TcpListener {
+pub(crate) fn silent(dir: &Dir, more: &str) -> TcpListener {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
     let text = format!(
@@ -38,14 +38,14 @@ fn silent(dir: &Dir, more: &str) -> TcpListener {
     server
 }
 
-fn manager(dir: &Dir) -> UnixDatagram {
+pub(crate) fn manager(dir: &Dir) -> UnixDatagram {
     let manager = UnixDatagram::bind(dir.0.join("notify")).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     manager
 }
 
 /// The next message that starts so.
-fn told(manager: &UnixDatagram, start: &str) -> String {
+pub(crate) fn told(manager: &UnixDatagram, start: &str) -> String {
     let mut buf = [0; 4096];
     loop {
         let n = manager.recv(&mut buf).unwrap_or_else(|e| panic!("{start}: {e}"));
@@ -56,7 +56,7 @@ fn told(manager: &UnixDatagram, start: &str) -> String {
     }
 }
 
-fn start(dir: &Dir, args: &[&str]) -> Guard {
+pub(crate) fn start(dir: &Dir, args: &[&str]) -> Guard {
     let mut command = dir.command(&dir.0.join("frpc"), args);
     command.env("NOTIFY_SOCKET", dir.0.join("notify")).env("WATCHDOG_USEC", "100000");
     Guard(command.stdout(Stdio::null()).spawn().unwrap())
