@@ -70,13 +70,15 @@ pub struct Client {
     connect: bool,
     limit: usize,
     eof: bool,
+    /// What was wrong; it stays so.
+    failed: Option<ClientError>,
 }
 
 impl Client {
     /// For an answer whose body has at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let (rx, seen, heads, answer, open_ended) = (Vec::new(), 0, MAX_HEAD, None, false);
-        Self { rx, seen, heads, answer, open_ended, connect: false, limit, eof: false }
+        Self { rx, seen, heads, answer, open_ended, connect: false, limit, eof: false, failed: None }
     }
 
     /// For the answer to CONNECT; of a refusal only the head is wanted.
@@ -86,7 +88,9 @@ impl Client {
 
     /// Bytes from the peer.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.rx.extend_from_slice(bytes);
+        if self.failed.is_none() {
+            self.rx.extend_from_slice(bytes);
+        }
     }
 
     /// The peer will send no more.
@@ -99,6 +103,13 @@ impl Client {
     /// # Errors
     /// There will be none.
     pub fn poll(&mut self) -> Result<Option<Answer>, ClientError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.next().inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
+    fn next(&mut self) -> Result<Option<Answer>, ClientError> {
         while self.answer.is_none() {
             if !self.head()? {
                 let nothing = self.rx.is_empty() && self.heads == MAX_HEAD;
