@@ -23,7 +23,7 @@ fn proxy(more: &str) -> String {
 }
 
 const KINDS: [Kind; 27] = [
-    ("rubbish.toml", |p| put(p, (0..5000_u32).map(|n| (n * n >> 3) as u8).collect::<Vec<_>>()), "UTF-8"),
+    ("rubbish.toml", |p| put(p, (0..5000_u32).map(|n| ((n * n) >> 3) as u8).collect::<Vec<_>>()), "UTF-8"),
     ("program.toml", |p| put(p, b"\x7fELF\x02\x01\x01\0\0\0\0\0\xff\xfe".repeat(100)), "UTF-8"),
     ("large.toml", |p| put(p, "serverPort = 7000\n".repeat(2_900_000)), "larger than"),
     ("long-line.toml", |p| put(p, "x".repeat(50 << 20)), "larger than"),
