@@ -1,9 +1,9 @@
 //! A configuration that changes while the program runs.
 //!
 //! Owns the reload under way: its files, its trial, the way back. Does not touch a proxy: that is the client's. Always
-//! true: one order at a time, and those that come meanwhile wait; a configuration with anything wrong in it changes nothing; a trial that is not confirmed
-//! in time ends with what was there before. Worst case: the files of one configuration, the proxies of two, and
-//! [`MAX_WAITING`] orders.
+//! true: one order at a time, and those that come meanwhile wait; a configuration with anything wrong in it changes
+//! nothing; a trial that is not confirmed in time ends with what was there before. Worst case: the files of one
+//! configuration, the proxies of two, and [`MAX_WAITING`] orders.
 //!
 //! ```text
 //! idle ──order──▶ reading ──every file is there──▶ taken over           (without a trial)
@@ -36,7 +36,6 @@ pub(super) const PORT: u8 = 64;
 const PATIENCE: Duration = secs(30);
 /// Main file, folders, files in them, what those name; and some to spare.
 const ROUNDS: u32 = 8;
-
 /// Orders that wait for the one under way: as many as the admin server has connections.
 const MAX_WAITING: usize = 16;
 /// What may be done with the store's file: it holds secrets. As in frpc.
@@ -365,7 +364,9 @@ impl Reloader {
     }
 
     fn replace(new: Client, client: &mut Client, net: &mut dyn Net) {
+        let started = client.started();
         let memory = core::mem::replace(client, new).retire(net);
+        client.set_started(started);
         // Of use only with the same server, which the client looks at.
         client.recall(memory);
     }

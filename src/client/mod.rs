@@ -144,6 +144,16 @@ impl Client {
         self.session.recall(memory);
     }
 
+    /// Since when the program runs.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Says that the program ran before this client did.
+    pub fn set_started(&mut self, started: Instant) {
+        self.started = started;
+    }
+
     /// What the next run of the program should be told, if that has changed since the last call.
     pub fn take_memory(&mut self) -> Option<&Memory> {
         self.session.take_memory()

@@ -162,9 +162,10 @@ fn a_trial_that_is_not_confirmed_is_taken_back() {
     for head in [HEAD.to_owned(), HEAD.replace("10.0.0.2", "10.0.0.3")] {
         let mut world = World::new();
         world.file("main.toml", &format!("{head}{}", proxy("b", 81)));
-        let start = world.sim.now();
+        let (start, started) = (world.sim.now(), world.client.started());
         assert_eq!(world.order(Some(secs(60))), None);
         let outcome = world.outcome();
+        assert_eq!(world.client.started(), started, "the program has not started again");
         assert!(matches!(&outcome, Err(Refusal::Failed(why)) if why.contains("there was no login")), "{outcome:?}");
         assert_eq!(world.sim.now().since(start), secs(60) + millis(30));
         assert_eq!((world.names(), world.reloader.config.server_host.as_str()), (vec!["a".to_owned()], "10.0.0.2"));
