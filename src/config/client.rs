@@ -60,7 +60,8 @@ pub(super) fn resolve(mut top: Scope<'_>) -> Option<Config> {
     let using = Use { user: &user, start: &start, above: &TOP };
     let proxies = proxy::resolve_all(&mut top, &using);
     let visitors = visitor::resolve_all(&mut top, &using);
-    if proxies.is_empty() && visitors.is_empty() && !top.report().failed() {
+    // A store may bring some while it runs.
+    if proxies.is_empty() && visitors.is_empty() && store_path.is_none() && !top.report().failed() {
         let text = "there is no proxy to run: add a [[proxies]] table (or correct \"start\")";
         top.report().add(Warning, 0, "proxies", text);
     }

@@ -181,6 +181,7 @@ fn mistakes_inside_proxies_name_the_proxy() {
     let empty = bad("[[proxies]]");
     assert_eq!(empty.len(), 3, "name, type and port: {empty:?}");
     assert!(good("serverPort = 1").warnings[0].text.contains("there is no proxy to run"));
+    assert!(good("store.path = \"s\"").warnings.iter().all(|w| !w.text.contains("there is no proxy")), "the store may");
     assert!(
         good("start = [\"b\"]\n[[proxies]]\nname = \"a\"\ntype = \"tcp\"\nlocalPort = 1").warnings[0]
             .text
