@@ -55,6 +55,10 @@
 //! | up, down | from the local service to the server, and back |
 //! | task | a session's link or a work connection: what has a place in the run queue |
 //! | turn | from one return of the poll to the next |
+//! | issuer | the OIDC server that sells tickets; one request to it is an exchange |
+//! | ticket | what proves who we are in place of the token: from an issuer, a file or a command |
+//! | store | the file with entries that the admin API made, beside those of the configuration |
+//! | announcement | what the server is told of a proxy |
 //!
 //! # The journey of a login
 //!
@@ -80,6 +84,12 @@
 //! is credited when it has left. Up: a read of the local socket to behind a free headroom; encrypted in place; the mux header goes into the
 //! headroom; one write. Small pieces wait for the end of the turn and leave together. Without mux and layers the kernel
 //! moves the bytes ([`net::Net::splice_in`]) and they are never seen here.
+//!
+//! # The journey of a change
+//!
+//! SIGHUP, `reload`, `PUT /api/config` and the store's paths are orders for `cli::reload`. It has the files read beside the
+//! loop, loads ([`config::Loader`]) until no file is wanted any more, and hands the proxies to [`client::Client::reload`],
+//! which touches those that differ. With `--confirm` the way back is kept until all is up.
 //!
 //! # Rules of the house
 //!

@@ -4,9 +4,11 @@
 //! has. Worst case: 16 bytes for each part of the text.
 
 /// Numbers in the order they were written in.
+#[cfg(any(feature = "templates", feature = "ini"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Numbers(Vec<(i64, i64)>);
 
+#[cfg(any(feature = "templates", feature = "ini"))]
 impl Numbers {
     /// Parses a list; the error is frpc's.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
@@ -80,6 +82,7 @@ pub(super) fn radix(text: &str) -> (u32, &str) {
 }
 
 #[cfg(test)]
+#[cfg(any(feature = "templates", feature = "ini"))]
 mod tests {
     use super::*;
 

@@ -1,9 +1,9 @@
 //! The proxy store: entries that the admin API made, in a JSON file of their own (config §5.5).
 //!
 //! Owns where that file is, and how its entries join those of the configuration: an entry of the store takes the place of
-//! one of the same name. Does not write it; what is asked
-//! of it and changed in it is [`book`]'s. Always true: it is read laxly, whatever the rest is; a file that is not there
-//! is an empty store; `verify` does not look at it, as in frpc. Worst case: one more file.
+//! one of the same name. Does not write it; what is asked of it and changed in it is [`book`]'s. Always true: it is read
+//! laxly, whatever the rest is; a file that is not there is an empty store; `verify` does not look at it, as in frpc. Worst
+//! case: one more file.
 
 #[cfg_attr(not(feature = "store"), path = "store/book_off.rs")]
 mod book;
